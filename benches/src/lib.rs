@@ -1,0 +1,1 @@
+//! Countersign's benchmarks; `cargo xtask bench` runs them.
