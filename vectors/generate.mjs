@@ -1,0 +1,266 @@
+// Writes access-tokens.json: tokens that every verifier of this project must accept or refuse alike.
+//
+// It uses node:crypto and nothing else, so that it shares no code with the verifiers under test, and fixed seeds, so
+// that running it again writes the same bytes.
+import { createHash, createHmac, createPrivateKey, createPublicKey, sign } from "node:crypto";
+import { writeFileSync } from "node:fs";
+
+const ISSUER = "https://auth.example.com";
+const AUDIENCE = "https://api.example.com";
+const NOW = 1_800_000_000;
+const LEEWAY_SECONDS = 30;
+const MAX_TOKEN_BYTES = 8192;
+/** The order of Ed25519's base point (RFC 8032, section 5.1). */
+const ED25519_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
+
+const base64url = (bytes) => Buffer.from(bytes).toString("base64url");
+const bytes32 = (label) => createHash("sha256").update(`countersign vectors: ${label}`).digest();
+
+function keyPair(label) {
+  // An Ed25519 private key in PKCS #8 is this prefix and the 32-byte seed (RFC 8410, section 7).
+  const der = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), bytes32(label)]);
+  const privateKey = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
+  const { x } = createPublicKey(privateKey).export({ format: "jwk" });
+  return { kid: label, privateKey, x, jwk: { kty: "OKP", crv: "Ed25519", alg: "EdDSA", use: "sig", kid: label, x } };
+}
+
+const current = keyPair("current");
+const previous = keyPair("previous");
+const attacker = keyPair("attacker");
+
+const goodHeader = { typ: "at+jwt", alg: "EdDSA", kid: current.kid };
+const goodClaims = {
+  iss: ISSUER,
+  aud: AUDIENCE,
+  sub: "01996f00-0000-7000-8000-000000000001",
+  client_id: "countersign",
+  sid: "01996f00-0000-7000-8000-000000000002",
+  ver: 1,
+  role: "USER",
+  iat: NOW - 60,
+  exp: NOW + 840,
+  jti: "01996f00-0000-7000-8000-000000000003",
+  auth_time: NOW - 60,
+};
+
+/** A segment: bytes and text as they are, anything else as JSON. */
+const segment = (part) => base64url(typeof part === "string" || Buffer.isBuffer(part) ? part : JSON.stringify(part));
+const signInput = (input, key = current) => `${input}.${base64url(sign(null, Buffer.from(input), key.privateKey))}`;
+const token = (header = goodHeader, claims = goodClaims, key = current) =>
+  signInput(`${segment(header)}.${segment(claims)}`, key);
+const withHeader = (changes) => token({ ...goodHeader, ...changes });
+const withClaims = (changes) => token(goodHeader, { ...goodClaims, ...changes });
+const without = (object, name) => Object.fromEntries(Object.entries(object).filter(([key]) => key !== name));
+/** The good claims as JSON text with one more member written before the closing brace. */
+const claimsPlus = (member) => `${JSON.stringify(goodClaims).slice(0, -1)},${member}}`;
+const headerPlus = (member) => `${JSON.stringify(goodHeader).slice(0, -1)},${member}}`;
+/** The good claims as JSON text, with the raw text `value` as `exp`. */
+const rawExp = (value) => JSON.stringify(goodClaims).replace(`"exp":${goodClaims.exp}`, `"exp":${value}`);
+
+const good = token();
+const [goodH, goodP, goodS] = good.split(".");
+
+/** The JSON with spaces before its closing brace until its base64url form ends in a group with unused bits. */
+function unevenSegment(json) {
+  let text = json;
+  while (Buffer.byteLength(text) % 3 === 0) text = text.replace(/}$/, " }");
+  return segment(text);
+}
+
+/** The padding that base64 (not base64url) asks for. */
+const padded = (encoded) => encoded.padEnd(Math.ceil(encoded.length / 4) * 4, "=");
+
+/** The same bytes in another spelling: the lowest bit of the last character belongs to no byte. */
+function flipUnusedBit(encoded) {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  const other = encoded.slice(0, -1) + alphabet[alphabet.indexOf(encoded.at(-1)) ^ 1];
+  if (!Buffer.from(other, "base64url").equals(Buffer.from(encoded, "base64url"))) throw new Error("no unused bit");
+  return other;
+}
+
+/** The signature with S replaced by S + order: the same point, another spelling (RFC 8032, section 5.1.7). */
+function malleable(signature) {
+  const bytes = Buffer.from(signature, "base64url");
+  const s = BigInt(`0x${Buffer.from(bytes.subarray(32)).reverse().toString("hex")}`) + ED25519_ORDER;
+  const shifted = Buffer.from(s.toString(16).padStart(64, "0"), "hex").reverse();
+  return base64url(Buffer.concat([bytes.subarray(0, 32), shifted]));
+}
+
+/** A good token whose signature has characters that differ between base64url and base64. */
+function tokenWithBothAlphabets() {
+  for (let ver = 1; ; ver += 1) {
+    const candidate = withClaims({ ver });
+    if (/[-_]/.test(candidate.split(".")[2])) return candidate;
+  }
+}
+
+/** A good token of `size` bytes, or the next possible size in the direction of `step`. */
+function tokenOfSize(size, step) {
+  for (let wanted = size; ; wanted += step) {
+    const filler = Math.floor(((wanted - good.length - 40) * 3) / 4);
+    for (let more = 0; more < 64; more += 1) {
+      const candidate = withClaims({ filler: "x".repeat(filler + more) });
+      if (candidate.length === wanted) return candidate;
+    }
+  }
+}
+
+const hs256 = (secret) => {
+  const input = `${segment({ ...goodHeader, alg: "HS256" })}.${goodP}`;
+  return `${input}.${base64url(createHmac("sha256", secret).update(input).digest())}`;
+};
+
+const cases = [];
+const names = new Set();
+function add(name, value, verdict, why) {
+  if (names.has(name)) throw new Error(`two vectors are called ${name}`);
+  names.add(name);
+  cases.push({ name, token: value, ...verdict, why });
+}
+const accept = (name, value, why) => add(name, value, { accept: true }, why);
+const invalid = (name, value, why) => add(name, value, { accept: false, reason: "TOKEN_INVALID" }, why);
+const expired = (name, value, why) => add(name, value, { accept: false, reason: "TOKEN_EXPIRED" }, why);
+
+// What a verifier must let through.
+accept("good", good, "as the server signs it");
+accept("good-other-key", token({ ...goodHeader, kid: previous.kid }, goodClaims, previous), "kid picks the key");
+accept("typ-application", withHeader({ typ: "application/at+jwt" }), "RFC 9068, section 4 allows the long form");
+accept("typ-upper-case", withHeader({ typ: "AT+JWT" }), "media types are compared without case (RFC 2045, section 5.1)");
+accept("alg-ed25519", withHeader({ alg: "Ed25519" }), "RFC 9864 names the same algorithm so");
+accept("unknown-header-member", withHeader({ "x-note": { any: [1] } }), "RFC 7515, section 4 ignores what is not in crit");
+accept("unknown-claim", withClaims({ "x-note": { any: [1, null, "é"] } }), "RFC 7519, section 4 ignores what is not understood");
+accept("audience-list", withClaims({ aud: ["https://other.example.com", AUDIENCE] }), "RFC 7519, section 4.1.3: one of them is ours");
+accept("json-whitespace", token(goodHeader, JSON.stringify(goodClaims, null, 2)), "JSON may be laid out freely");
+accept("json-escapes", token(goodHeader, JSON.stringify(goodClaims).replace('"role"', '"ro\\u006ce"')), "an escaped name is the same name");
+accept("role-manager", withClaims({ role: "MANAGER" }), "a role of the contract");
+accept("role-admin", withClaims({ role: "ADMIN" }), "a role of the contract");
+accept("expired-within-leeway", withClaims({ exp: NOW - 20 }), "clocks differ: 30 s of leeway");
+accept("not-before-past", withClaims({ nbf: NOW - 60 }), "its time has come");
+accept("not-before-within-leeway", withClaims({ nbf: NOW + 20 }), "clocks differ: 30 s of leeway");
+accept("issued-in-the-future", withClaims({ iat: NOW + 600, auth_time: NOW + 600 }), "RFC 7519, section 4.1.6 gives the age only; nbf is what refuses");
+accept("largest", tokenOfSize(MAX_TOKEN_BYTES, -1), "8 KiB is still read");
+
+// Time.
+expired("expired", withClaims({ exp: NOW - 60 }), "past its life");
+expired("expired-just-past-leeway", withClaims({ exp: NOW - 31 }), "one second more than the leeway");
+expired("exp-zero", withClaims({ exp: 0 }), "a whole number, long past");
+invalid("not-yet-valid", withClaims({ nbf: NOW + 600 }), "nbf is in the future");
+invalid("not-yet-valid-just-past-leeway", withClaims({ nbf: NOW + 31 }), "one second more than the leeway");
+invalid("expired-and-tampered", `${goodH}.${segment({ ...goodClaims, exp: NOW - 60 })}.${goodS}`, "nothing is read from claims that nobody signed");
+invalid("exp-text", withClaims({ exp: String(goodClaims.exp) }), "times are numbers");
+invalid("exp-fraction", withClaims({ exp: goodClaims.exp + 0.5 }), "times are whole seconds here");
+invalid("exp-exponent", token(goodHeader, rawExp("1.8e10")), "times are written as integers here");
+invalid("exp-negative", withClaims({ exp: -1 }), "times are not negative here");
+invalid("exp-beyond-64-bits", token(goodHeader, rawExp("18446744073709551616")), "no integer type holds it");
+invalid("exp-beyond-double", token(goodHeader, rawExp("1e400")), "no number type holds it");
+invalid("exp-null", withClaims({ exp: null }), "null is not a time");
+invalid("exp-list", withClaims({ exp: [goodClaims.exp] }), "a list is not a time");
+invalid("iat-text", withClaims({ iat: "yesterday" }), "times are numbers");
+invalid("nbf-text", withClaims({ nbf: "tomorrow" }), "times are numbers");
+
+// Claims.
+invalid("wrong-issuer", withClaims({ iss: "https://evil.example.com" }), "another server's token");
+invalid("issuer-with-slash", withClaims({ iss: `${ISSUER}/` }), "issuers are compared byte by byte");
+invalid("issuer-list", withClaims({ iss: [ISSUER] }), "RFC 7519, section 4.1.1: one text");
+invalid("wrong-audience", withClaims({ aud: "https://other.example.com" }), "meant for another API");
+invalid("audience-list-without-us", withClaims({ aud: ["https://other.example.com"] }), "meant for another API");
+invalid("audience-empty-list", withClaims({ aud: [] }), "meant for nobody");
+invalid("audience-number", withClaims({ aud: 1 }), "RFC 7519, section 4.1.3: text or a list of texts");
+for (const name of ["iss", "aud", "sub", "client_id", "sid", "ver", "role", "iat", "exp", "jti", "auth_time"]) {
+  invalid(`missing-${name}`, token(goodHeader, without(goodClaims, name)), "RFC 9068, section 2.2 and this profile need it");
+}
+invalid("sub-number", withClaims({ sub: 1 }), "a subject is text");
+invalid("ver-text", withClaims({ ver: "1" }), "a version is a number");
+invalid("role-number", withClaims({ role: 1 }), "a role is text");
+
+// The header.
+invalid("typ-wrong", withHeader({ typ: "JWT" }), "an ID token is not an access token (RFC 9068, section 4)");
+invalid("typ-missing", token(without(goodHeader, "typ")), "RFC 9068, section 4 needs it");
+invalid("typ-number", withHeader({ typ: 1 }), "typ is text");
+invalid("alg-none", `${segment({ ...goodHeader, alg: "none" })}.${goodP}.`, "unsigned");
+invalid("alg-none-with-signature", withHeader({ alg: "none" }), "none is never an algorithm of a key");
+invalid("alg-none-spelled-otherwise", `${segment({ ...goodHeader, alg: "nOnE" })}.${goodP}.`, "unsigned");
+invalid("alg-missing", token(without(goodHeader, "alg")), "RFC 7515, section 4.1.1 needs it");
+invalid("alg-lower-case", withHeader({ alg: "eddsa" }), "names of algorithms are compared with case");
+invalid("alg-hs256-with-public-key", hs256(Buffer.from(current.x, "base64url")), "key confusion: the public key is no secret");
+invalid("alg-hs256-with-public-key-text", hs256(current.x), "key confusion: the public key is no secret");
+invalid("alg-es256-of-eddsa-key", withHeader({ alg: "ES256" }), "the key that kid names says which algorithm, not the header");
+invalid("kid-unknown", withHeader({ kid: "nobody" }), "no such key");
+invalid("kid-missing", token(without(goodHeader, "kid")), "keys are not tried one after the other");
+invalid("kid-number", withHeader({ kid: 1 }), "kid is text");
+invalid("kid-of-another-key", withHeader({ kid: previous.kid }), "signed by one key, names another");
+invalid("crit-unknown", withHeader({ crit: ["x-note"], "x-note": 1 }), "RFC 7515, section 4.1.11: refuse what is not understood");
+invalid("crit-empty", withHeader({ crit: [] }), "RFC 7515, section 4.1.11: never empty");
+invalid("crit-text", withHeader({ crit: "exp" }), "RFC 7515, section 4.1.11: a list");
+invalid("crit-b64-false", withHeader({ crit: ["b64"], b64: false }), "RFC 7797 is not understood here");
+invalid("embedded-jwk", token({ ...goodHeader, jwk: attacker.jwk }, goodClaims, attacker), "a key never comes from the token");
+invalid("embedded-jwk-own-kid", token({ ...goodHeader, kid: attacker.kid, jwk: attacker.jwk }, goodClaims, attacker), "a key never comes from the token");
+invalid("attacker-key", token(goodHeader, goodClaims, attacker), "signed by somebody else");
+
+// The signature.
+invalid("tampered-payload", `${goodH}.${segment({ ...goodClaims, role: "ADMIN" })}.${goodS}`, "not what was signed");
+invalid("tampered-header", `${segment({ ...goodHeader, "x-note": 1 })}.${goodP}.${goodS}`, "not what was signed");
+invalid("tampered-signature", `${goodH}.${goodP}.${goodS.startsWith("A") ? "B" : "A"}${goodS.slice(1)}`, "one bit or more changed");
+invalid("signature-zero", `${goodH}.${goodP}.${base64url(Buffer.alloc(64))}`, "64 zero bytes");
+invalid("signature-empty", `${goodH}.${goodP}.`, "no signature");
+invalid("signature-short", `${goodH}.${goodP}.${base64url(Buffer.from(goodS, "base64url").subarray(0, 63))}`, "63 bytes");
+invalid("signature-long", `${goodH}.${goodP}.${base64url(Buffer.concat([Buffer.from(goodS, "base64url"), Buffer.alloc(1)]))}`, "65 bytes");
+invalid("signature-malleable", `${goodH}.${goodP}.${malleable(goodS)}`, "S is not below the order (RFC 8032, section 5.1.7)");
+
+// The spelling.
+invalid("signature-loose-bits", `${goodH}.${goodP}.${flipUnusedBit(goodS)}`, "two spellings of one token (RFC 4648, section 3.5)");
+invalid("payload-loose-bits", signInput(`${goodH}.${flipUnusedBit(unevenSegment(JSON.stringify(goodClaims)))}`), "not canonical, though signed (RFC 4648, section 3.5)");
+invalid("header-loose-bits", signInput(`${flipUnusedBit(unevenSegment(JSON.stringify(goodHeader)))}.${goodP}`), "not canonical, though signed (RFC 4648, section 3.5)");
+invalid("signature-padded", `${goodH}.${goodP}.${padded(goodS)}`, "RFC 7515, section 2: no padding");
+invalid("payload-padded", signInput(`${goodH}.${padded(unevenSegment(JSON.stringify(goodClaims)))}`), "RFC 7515, section 2: no padding");
+const both = tokenWithBothAlphabets();
+invalid("signature-standard-base64", both.slice(0, both.lastIndexOf(".")) + both.slice(both.lastIndexOf(".")).replaceAll("-", "+").replaceAll("_", "/"), "RFC 7515, section 2: the URL alphabet");
+invalid("space-before", ` ${good}`, "not part of a token");
+invalid("newline-after", `${good}\n`, "not part of a token");
+invalid("space-within", `${goodH}. ${goodP}.${goodS}`, "not part of a token");
+invalid("truncated", good.slice(0, -10), "cut off");
+invalid("two-segments", `${goodH}.${goodP}`, "RFC 7515, section 7.1: three segments");
+invalid("four-segments", `${good}.${goodS}`, "RFC 7515, section 7.1: three segments");
+invalid("five-segments", `${goodH}.${goodP}.${goodP}.${goodP}.${goodS}`, "an encrypted token (RFC 7516) is none of ours");
+invalid("empty", "", "nothing there");
+invalid("one-dot", ".", "nothing there");
+invalid("only-dots", "..", "nothing there");
+invalid("plain-text", "null", "not a token");
+invalid("non-ascii", `${goodH}.${goodP}é.${goodS}`, "not base64url");
+invalid("full-width-dots", good.replaceAll(".", "．"), "not a token");
+invalid("zero-byte", `${good}\0`, "not part of a token");
+invalid("too-large", tokenOfSize(MAX_TOKEN_BYTES + 1, 1), "more than 8 KiB is not read");
+
+// The JSON inside.
+invalid("duplicate-claim", token(goodHeader, claimsPlus('"role":"ADMIN"')), "RFC 7519, section 4: names are unique; two readers would differ");
+invalid("duplicate-claim-escaped", token(goodHeader, claimsPlus('"ro\\u006ce":"ADMIN"')), "the same name in another spelling");
+invalid("duplicate-exp", token(goodHeader, claimsPlus(`"exp":${NOW + 86_400}`)), "two lives");
+invalid("duplicate-nbf", token(goodHeader, claimsPlus('"nbf":1,"nbf":2')), "two lives");
+invalid("duplicate-unknown-claim", token(goodHeader, claimsPlus('"x-note":1,"x-note":2')), "names are unique, known or not");
+invalid("duplicate-header-alg", token(headerPlus('"alg":"EdDSA"')), "RFC 7515, section 4: names are unique");
+invalid("duplicate-header-kid", token(headerPlus('"kid":"previous"')), "RFC 7515, section 4: names are unique");
+invalid("duplicate-unknown-header", token(headerPlus('"x-note":1,"x-note":2')), "names are unique, known or not");
+invalid("payload-empty", signInput(`${goodH}.`), "no claims");
+invalid("payload-list", token(goodHeader, [goodClaims]), "claims are an object");
+invalid("payload-values-in-order", token(goodHeader, Object.values(goodClaims)), "claims are an object, also where a reader would take a list in order");
+invalid("payload-text", token(goodHeader, '"claims"'), "claims are an object");
+invalid("payload-null", token(goodHeader, "null"), "claims are an object");
+invalid("payload-not-json", token(goodHeader, "claims"), "not JSON");
+invalid("payload-trailing-data", token(goodHeader, `${JSON.stringify(goodClaims)}{}`), "one JSON text, no more");
+invalid("payload-trailing-comma", token(goodHeader, JSON.stringify(goodClaims).replace(/}$/, ",}")), "not JSON");
+invalid("payload-byte-order-mark", token(goodHeader, `\ufeff${JSON.stringify(goodClaims)}`), "RFC 8259, section 8.1: none in a JSON text");
+invalid("payload-not-utf-8", token(goodHeader, Buffer.from(JSON.stringify({ ...goodClaims, sub: "\u00ff" }), "latin1")), "RFC 8259, section 8.1: UTF-8");
+invalid("payload-lone-surrogate", token(goodHeader, JSON.stringify({ ...goodClaims, sub: "@" }).replace('"@"', '"\\ud800"')), "no such character");
+invalid("header-list", token([goodHeader]), "a header is an object");
+invalid("header-values-in-order", token(Object.values(goodHeader)), "a header is an object, also where a reader would take a list in order");
+invalid("header-not-json", token("header"), "not JSON");
+invalid("header-empty-object", token({}), "no algorithm, no key, no type");
+
+const vectors = {
+  keys: { keys: [current.jwk, previous.jwk] },
+  rules: { issuer: ISSUER, audience: AUDIENCE, now: NOW, leewaySeconds: LEEWAY_SECONDS },
+  cases,
+};
+const file = new URL("access-tokens.json", import.meta.url);
+writeFileSync(file, `${JSON.stringify(vectors, null, 2)}\n`);
+console.log(`${cases.length} vectors: ${cases.filter((one) => one.accept).length} to accept`);
