@@ -1,2 +1,68 @@
-//! Development commands.
-fn main() {}
+//! Countersign's development commands: `cargo xtask <command>`. For Linux and macOS.
+
+mod bench;
+mod demo;
+mod deny;
+mod fresh;
+mod npm;
+mod postgres;
+mod process;
+mod project;
+mod schema;
+mod steps;
+mod test;
+mod tidy;
+mod tools;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::{project::Project, steps::Steps};
+
+#[derive(Parser)]
+#[command(
+    name = "xtask",
+    bin_name = "cargo xtask",
+    about = "Countersign's development commands"
+)]
+struct Cli {
+    /// Show what every tool prints (always so when the output is no terminal).
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build everything, make demo users, and serve it all on localhost.
+    Demo(demo::Options),
+    /// Run every check and test: what CI runs.
+    Test(test::Options),
+    /// Build the npm package `@countersign/client` with its WASM core, and print the sizes.
+    Npm,
+    /// Write `schema.graphql` from the code.
+    Schema(schema::Options),
+    /// Hold what must be absent from each part of the sources.
+    Tidy,
+    /// Run the benchmarks.
+    Bench(bench::Options),
+    /// Check licences and sources of the dependencies with cargo-deny.
+    Deny,
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    process::stop_children_on_interrupt()?;
+    let project = Project::discover()?;
+    let steps = Steps::new(cli.verbose);
+    match cli.command {
+        Command::Demo(options) => demo::run(&project, steps, &options),
+        Command::Test(options) => test::run(&project, steps, &options),
+        Command::Npm => npm::run(&project, steps),
+        Command::Schema(options) => schema::run(&project, &options),
+        Command::Tidy => tidy::run(&project),
+        Command::Bench(options) => bench::run(&project, &options),
+        Command::Deny => deny::run(&project),
+    }
+}

@@ -1,0 +1,200 @@
+//! The npm package `@countersign/client`: its WASM core, its JavaScript and its types.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use flate2::{Compression, write::GzEncoder};
+use serde_json::Value;
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::{
+    fresh::Stamp,
+    project::Project,
+    steps::{Step, Steps},
+    tools,
+};
+
+const PACKAGE: &str = "wasm-client/npm";
+
+/// What rustc 1.95 uses on wasm32-unknown-unknown by default; wasm-opt refuses what it is not told of.
+const WASM_OPT: &str = "-Oz --enable-bulk-memory --enable-bulk-memory-opt --enable-multivalue \
+    --enable-mutable-globals --enable-nontrapping-float-to-int --enable-reference-types \
+    --enable-sign-ext";
+
+/// `cargo xtask npm`
+pub(crate) fn run(project: &Project, mut steps: Steps) -> Result<()> {
+    steps.expect(2);
+    steps.step("npm packages", |step| install(project, step))?;
+    steps.step("npm package @countersign/client", |step| {
+        build(project, step)
+    })
+}
+
+/// Installs what `package-lock.json` names, unless it is there.
+pub(crate) fn install(project: &Project, step: &Step) -> Result<()> {
+    tools::require_node()?;
+    let wanted = locked_versions(&project.root.join("package-lock.json"))
+        .context("cannot read package-lock.json")?;
+    let installed = locked_versions(&project.root.join("node_modules/.package-lock.json"));
+    if installed.is_ok_and(|installed| satisfies(&installed, &wanted)) {
+        return Ok(());
+    }
+    step.run(project.command("npm", "ci --no-audit --no-fund"))
+}
+
+struct Locked {
+    version: String,
+    optional: bool,
+}
+
+fn locked_versions(lock: &Path) -> Result<HashMap<String, Locked>> {
+    let lock: Value = serde_json::from_slice(&fs::read(lock)?)?;
+    let packages = lock["packages"]
+        .as_object()
+        .context("no packages in the lock file")?;
+    let third_party = packages
+        .iter()
+        .filter(|(path, _)| path.contains("node_modules/"));
+    let is_set = |entry: &Value, flag: &str| entry[flag].as_bool() == Some(true);
+    Ok(third_party
+        .map(|(path, entry)| {
+            let version = entry["version"].as_str().unwrap_or_default().to_owned();
+            let optional = is_set(entry, "optional") || is_set(entry, "devOptional");
+            (path.clone(), Locked { version, optional })
+        })
+        .collect())
+}
+
+/// Optional packages are those of other processors and systems: npm leaves them out.
+fn satisfies(installed: &HashMap<String, Locked>, wanted: &HashMap<String, Locked>) -> bool {
+    let mut installed_are_wanted = installed.iter().map(|(path, entry)| {
+        wanted
+            .get(path)
+            .is_some_and(|want| want.version == entry.version)
+    });
+    installed_are_wanted.all(|same| same)
+        && wanted
+            .iter()
+            .all(|(path, entry)| entry.optional || installed.contains_key(path))
+}
+
+/// Builds `pkg/` (WASM) and `dist/` (JavaScript and types) when their sources changed.
+pub(crate) fn build(project: &Project, step: &Step) -> Result<()> {
+    tools::require_wasm_target(project, step)?;
+    step.run(project.command(
+        "cargo",
+        "build --package wasm-client --profile wasm --target wasm32-unknown-unknown",
+    ))?;
+    let wasm = project
+        .target
+        .join("wasm32-unknown-unknown/wasm/wasm_client.wasm");
+    let package = project.root.join(PACKAGE);
+    let optimised = package.join("pkg/wasm_client_bg.wasm");
+    let stamp = stamp(project, &wasm)?;
+    if !stamp.is_fresh(&[optimised.clone(), package.join("dist")]) {
+        bind(&wasm, &package.join("pkg"))?;
+        let mut optimise = project.command("node_modules/.bin/wasm-opt", WASM_OPT);
+        step.run({
+            optimise.arg(&optimised).arg("-o").arg(&optimised);
+            optimise
+        })?;
+        step.run(project.command("npm", &format!("run build -w {PACKAGE}")))?;
+        stamp.write()?;
+    }
+    let (raw, gzip) = sizes(&optimised)?;
+    step.note(&format!("WASM core: {raw} bytes, {gzip} with gzip"));
+    Ok(())
+}
+
+/// The stamp of the package: also an input of what is built from the package.
+pub(crate) fn stamp_file(project: &Project) -> PathBuf {
+    project.target.join("xtask/npm-package")
+}
+
+fn stamp(project: &Project, wasm: &Path) -> Result<Stamp> {
+    let inputs = [
+        wasm.into(),
+        project.root.join(PACKAGE),
+        project.root.join("package-lock.json"),
+    ];
+    Stamp::read(project, "npm-package", &inputs)
+}
+
+fn bind(wasm: &Path, pkg: &Path) -> Result<()> {
+    if pkg.exists() {
+        fs::remove_dir_all(pkg)?;
+    }
+    Bindgen::new()
+        .input_path(wasm)
+        .web(true)?
+        .typescript(true)
+        .generate(pkg)
+        .context(
+            "wasm-bindgen failed: is wasm-bindgen-cli-support of xtask the version in Cargo.lock?",
+        )
+}
+
+/// The file's size as it is, and as a web server with gzip sends it.
+fn sizes(file: &Path) -> Result<(u64, u64)> {
+    let mut gzip = GzEncoder::new(Counter(0), Compression::best());
+    let raw = io::copy(&mut File::open(file)?, &mut gzip)?;
+    Ok((raw, gzip.finish()?.0))
+}
+
+struct Counter(u64);
+
+impl Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lock(entries: &[(&str, &str, bool)]) -> HashMap<String, Locked> {
+        let entry = |&(path, version, optional): &(&str, &str, bool)| {
+            (
+                path.to_owned(),
+                Locked {
+                    version: version.to_owned(),
+                    optional,
+                },
+            )
+        };
+        entries.iter().map(entry).collect()
+    }
+
+    #[test]
+    fn only_optional_packages_may_be_missing() {
+        let wanted = lock(&[
+            ("node_modules/a", "1", false),
+            ("node_modules/b", "1", true),
+        ]);
+        assert!(satisfies(&lock(&[("node_modules/a", "1", false)]), &wanted));
+        assert!(
+            !satisfies(&lock(&[("node_modules/b", "1", true)]), &wanted),
+            "a is missing"
+        );
+        assert!(
+            !satisfies(&lock(&[("node_modules/a", "2", false)]), &wanted),
+            "another version"
+        );
+        let more = lock(&[
+            ("node_modules/a", "1", false),
+            ("node_modules/c", "1", false),
+        ]);
+        assert!(!satisfies(&more, &wanted), "c is no longer wanted");
+    }
+}

@@ -1,0 +1,118 @@
+//! `cargo xtask test`: every check and test, on a developer's machine as in CI.
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::{
+    demo, npm,
+    postgres::Postgres,
+    project::Project,
+    steps::{Step, Steps},
+    tidy,
+    tools::{self, TestTools},
+};
+
+/// Arguments of `cargo xtask test`.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Only these; without any, all in this order.
+    #[arg(value_enum)]
+    only: Vec<Part>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Part {
+    /// rustfmt, Biome, and the absences that `cargo xtask tidy` holds.
+    Format,
+    /// The npm package: WASM core, JavaScript, types.
+    Package,
+    /// Clippy.
+    Clippy,
+    /// Rust tests, on SQLite and on a throwaway PostgreSQL.
+    Rust,
+    /// The types of all TypeScript, and of the npm package as others see it.
+    Types,
+    /// The npm package's tests in Node, against the real server.
+    Client,
+    /// The browser tests, in Chromium against the real server.
+    Browser,
+}
+
+impl Part {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Format => "format and absences",
+            Self::Package => "npm package @countersign/client",
+            Self::Clippy => "clippy",
+            Self::Rust => "Rust tests",
+            Self::Types => "TypeScript types",
+            Self::Client => "npm package's tests",
+            Self::Browser => "browser tests",
+        }
+    }
+
+    fn run(self, project: &Project, step: &Step, tools: &TestTools) -> Result<()> {
+        let run = |program, arguments| step.run(project.command(program, arguments));
+        match self {
+            Self::Format => {
+                run("cargo", "fmt --all --check")?;
+                tidy::run(project)?;
+                run("npx", "--no-install biome ci")
+            }
+            Self::Package => npm::build(project, step),
+            Self::Clippy => run("cargo", "clippy --workspace --all-targets -- -D warnings"),
+            Self::Rust => {
+                let postgres = Postgres::start(&tools.postgres)?;
+                let mut tests = project.command("cargo", "test --workspace");
+                tests.env("COUNTERSIGN_TEST_POSTGRES_URL", postgres.url());
+                step.run(tests)
+            }
+            Self::Types => {
+                npm::build(project, step)?;
+                run("npm", "run check --workspaces")?;
+                run("npm", "run publint -w wasm-client/npm")
+            }
+            Self::Client => {
+                npm::build(project, step)?;
+                demo::build_server(project, step, false)?;
+                let mut tests = project.command("npm", "test -w wasm-client/npm");
+                tests.env("COUNTERSIGN_BIN", project.server("debug"));
+                step.run(tests)
+            }
+            Self::Browser => {
+                npm::build(project, step)?;
+                demo::build_pages(project, step)?;
+                demo::build_server(project, step, false)?;
+                let mut tests = project.command("npm", "test -w web-demo");
+                tests.env("COUNTERSIGN_BIN", project.server("debug"));
+                tests.env("CHROMIUM_PATH", &tools.chromium);
+                step.run(tests)
+            }
+        }
+    }
+}
+
+pub(crate) fn run(project: &Project, mut steps: Steps, options: &Options) -> Result<()> {
+    let chosen = |part: &Part| options.only.is_empty() || options.only.contains(part);
+    let parts: Vec<Part> = Part::value_variants()
+        .iter()
+        .copied()
+        .filter(chosen)
+        .collect();
+    steps.expect(2 + parts.len());
+    let result = run_parts(project, &mut steps, &parts);
+    steps.summary();
+    result
+}
+
+fn run_parts(project: &Project, steps: &mut Steps, parts: &[Part]) -> Result<()> {
+    let tools = steps.step("tools", |step| {
+        tools::require_lint_tools(project, step)?;
+        TestTools::require(project, step)
+    })?;
+    steps.step("npm packages", |step| npm::install(project, step))?;
+    for part in parts {
+        steps.step(part.title(), |step| part.run(project, step, &tools))?;
+    }
+    Ok(())
+}
