@@ -24,7 +24,7 @@ const PACKAGE: &str = "wasm-client/npm";
 /// What rustc 1.95 uses on wasm32-unknown-unknown by default; wasm-opt refuses what it is not told of.
 const WASM_OPT: &str = "-Oz --enable-bulk-memory --enable-bulk-memory-opt --enable-multivalue \
     --enable-mutable-globals --enable-nontrapping-float-to-int --enable-reference-types \
-    --enable-sign-ext";
+    --enable-sign-ext --strip-producers --strip-target-features";
 
 /// `cargo xtask npm`
 pub(crate) fn run(project: &Project, mut steps: Steps) -> Result<()> {
