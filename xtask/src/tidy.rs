@@ -151,7 +151,7 @@ const SKIPPED: &[&str] = &[
 ];
 
 pub(crate) fn run(project: &Project) -> Result<()> {
-    let mut faults = Vec::new();
+    let (mut files, mut faults) = (0, Vec::new());
     let walk = WalkBuilder::new(&project.root)
         .hidden(false)
         .require_git(false)
@@ -165,6 +165,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
             read && entry.path().is_file(),
             fs::read_to_string(entry.path()),
         ) {
+            files += 1;
             faults.extend(check(&path, &text));
             let lines = text.lines().count();
             if lines > LONG && is_source(&path) {
@@ -179,6 +180,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
             faults.join("\n")
         );
     }
+    println!("tidy: {files} files keep {} rules", RULES.len());
     Ok(())
 }
 
