@@ -1,0 +1,50 @@
+import type { ReactNode } from "react";
+import { Navigate, Route, Routes, useLocation } from "react-router";
+import { isRestoring, isSignedIn, useSession } from "./client.ts";
+import { Layout } from "./layout.tsx";
+import { goodbyeFor } from "./messages.ts";
+import { AccountPage } from "./pages/account.tsx";
+import { NotFoundPage } from "./pages/not-found.tsx";
+import { OverviewPage } from "./pages/overview.tsx";
+import { PeoplePage } from "./pages/people.tsx";
+import { RegisterPage } from "./pages/register.tsx";
+import { SignInPage } from "./pages/sign-in.tsx";
+import { TokenPage } from "./pages/token.tsx";
+import { Restoring } from "./ui/restoring.tsx";
+
+/** The routes of the demonstration. */
+export function App() {
+  return (
+    <Routes>
+      <Route element={<Layout />}>
+        <Route index element={<OverviewPage />} />
+        <Route path="register" element={<Guests page={<RegisterPage />} />} />
+        <Route path="sign-in" element={<Guests page={<SignInPage />} />} />
+        <Route path="token" element={<Members page={<TokenPage />} />} />
+        <Route path="account" element={<Members page={<AccountPage />} />} />
+        <Route path="people" element={<Members page={<PeoplePage />} />} />
+        <Route path="*" element={<NotFoundPage />} />
+      </Route>
+    </Routes>
+  );
+}
+
+/** A page for signed-in people; nothing of it is shown before that is certain. */
+function Members({ page }: { page: ReactNode }) {
+  const session = useSession();
+  const { pathname } = useLocation();
+  if (isRestoring(session)) return <Restoring />;
+  if (isSignedIn(session)) return page;
+  // Whoever signed out on purpose starts afresh; whoever lost the session comes back to where they were.
+  const leftOnPurpose = session.status === "signed-out" && goodbyeFor(session.reason) === null;
+  return <Navigate to="/sign-in" replace state={leftOnPurpose ? null : { from: pathname }} />;
+}
+
+/** A page for people who are not signed in; the others are sent on to where they wanted to go. */
+function Guests({ page }: { page: ReactNode }) {
+  const session = useSession();
+  const { state } = useLocation();
+  if (isRestoring(session)) return <Restoring />;
+  if (isSignedIn(session)) return <Navigate to={state?.from ?? "/token"} replace />;
+  return page;
+}

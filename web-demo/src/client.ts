@@ -1,0 +1,30 @@
+import { type Client, createClient, type Role, type SessionState } from "@countersign/client";
+import { useSyncExternalStore } from "react";
+
+/** The one client of this page: it holds the session and renews it. */
+export const client: Client = createClient({ endpoint: "/graphql" });
+
+const subscribe = (notify: () => void) => client.session.on(notify);
+const snapshot = () => client.session.state;
+
+/** The session's state; the component renders again whenever it changes. */
+export function useSession(): SessionState {
+  return useSyncExternalStore(subscribe, snapshot);
+}
+
+/** True while somebody is signed in, also while the server cannot be reached. */
+export function isSignedIn(state: SessionState): boolean {
+  return state.user !== null;
+}
+
+/** True until it is known whether somebody is signed in. */
+export function isRestoring(state: SessionState): boolean {
+  return state.status === "restoring";
+}
+
+const RANKS: readonly Role[] = ["USER", "MANAGER", "ADMIN"];
+
+/** Whether `role` may do what `needed` may do. A role this page does not know may do nothing special. */
+export function mayActAs(role: Role, needed: Role): boolean {
+  return RANKS.indexOf(role) >= RANKS.indexOf(needed);
+}

@@ -1,0 +1,76 @@
+import "graphiql/setup-workers/vite";
+import "graphiql/style.css";
+import "../styles/theme.css";
+import "./graphiql.css";
+import { GraphiQL } from "graphiql";
+import { useMemo, useState } from "react";
+import { createRoot } from "react-dom/client";
+import { warnAgainstPasting } from "../console-warning.ts";
+import { Logo } from "../ui/logo.tsx";
+import { type Bearer, createFetcher } from "./bearer.ts";
+import examples from "./examples.graphql?raw";
+import { createStorage } from "./storage.ts";
+
+const VARIABLES = {
+  email: "ana@example.com",
+  password: "four unrelated words here",
+  name: "Ana",
+  newName: "Ana Lovelace",
+  first: 10,
+};
+
+const TABS = [{ query: examples, variables: JSON.stringify(VARIABLES, null, 2) }];
+const storage = createStorage();
+
+function GraphiqlPage() {
+  const [bearer, setBearer] = useState<Bearer>(null);
+  // The fetcher must stay the same: a new one would make GraphiQL load the schema again.
+  const [store] = useState(() => {
+    let held: Bearer = null;
+    const set = (next: Bearer) => {
+      held = next;
+      setBearer(next);
+    };
+    return { get: () => held, set };
+  });
+  const fetcher = useMemo(() => createFetcher(store), [store]);
+  return (
+    <>
+      <header className="bar">
+        <a className="bar-brand" href="/">
+          <Logo size={26} />
+          Countersign
+        </a>
+        <h1>GraphiQL</h1>
+        <p role="status">
+          {bearer === null
+            ? "No access token yet: run Register or Login, and it is sent from then on."
+            : "The last answer’s access token is sent as bearer, unless the Headers editor has an Authorization."}
+        </p>
+        {bearer !== null && (
+          <button type="button" onClick={() => store.set(null)}>
+            Forget the token
+          </button>
+        )}
+      </header>
+      <main>
+        <GraphiQL
+          fetcher={fetcher}
+          storage={storage}
+          plugins={[]}
+          defaultTabs={TABS}
+          defaultEditorToolsVisibility="variables"
+          isHeadersEditorEnabled
+          showPersistHeadersSettings={false}
+        >
+          <GraphiQL.Logo> </GraphiQL.Logo>
+        </GraphiQL>
+      </main>
+    </>
+  );
+}
+
+warnAgainstPasting();
+const root = document.getElementById("root");
+if (root === null) throw new Error("graphiql.html has no #root");
+createRoot(root).render(<GraphiqlPage />);

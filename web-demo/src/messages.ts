@@ -1,0 +1,91 @@
+import { CountersignError } from "@countersign/client";
+
+/** What people read for each `reason` (why) of an error. A reason says more than a code and goes first. */
+const REASONS: Readonly<Record<string, string>> = {
+  TOKEN_MISSING: "You need to be signed in for this.",
+  TOKEN_EXPIRED: "The token has expired.",
+  TOKEN_STALE: "Your account has changed, and this token still tells the old story.",
+  TOKEN_INVALID: "This is not a token that the server signed.",
+  SESSION_ENDED: "Your session was ended. Please sign in again.",
+  REFRESH_MISSING: "You are not signed in on this device.",
+  REFRESH_INVALID: "Your sign-in on this device is no longer valid. Please sign in again.",
+  REFRESH_EXPIRED: "You were away for long enough that your session ran out. Please sign in again.",
+  REFRESH_REUSED:
+    "Somebody else may have used a copy of your sign-in, so we ended the session to be safe. Please sign in again.",
+  BAD_CREDENTIALS: "The e-mail address or the password is wrong.",
+  ROLE_REQUIRED: "Your role does not allow this.",
+  REAUTHENTICATION_REQUIRED:
+    "For your safety this needs a sign-in younger than 10 minutes. Please sign out and in again, then repeat the change.",
+  ACCOUNT_DISABLED: "This account has been switched off. Please talk to an administrator.",
+  ORIGIN_REFUSED: "The server does not accept sign-ins from this address.",
+  EMAIL_INVALID: "This is not an e-mail address. It should look like ana@example.com.",
+  EMAIL_TAKEN: "This address already has an account. Sign in instead, or use another address.",
+  PASSWORD_TOO_SHORT: "This password is too short.",
+  PASSWORD_TOO_LONG: "This password is too long.",
+  PASSWORD_TOO_WEAK:
+    "This password is too easy to guess. Several unrelated words make a good one; your name or address does not.",
+  NAME_INVALID: "Please give a name of ordinary length, without control characters.",
+  CURSOR_INVALID: "This page of the list no longer exists. Please start from the first page.",
+  REGISTRATION_CLOSED: "New accounts are not open here. Please ask an administrator for one.",
+  SECOND_FACTOR_REQUIRED:
+    "This account needs a second factor, which this demonstration cannot ask for.",
+  EMAIL_UNVERIFIED: "Please prove your e-mail address first.",
+};
+
+/** What people read for each `code`, where the reason is absent or newer than this page. */
+const CODES: Readonly<Record<string, string>> = {
+  UNAUTHENTICATED: "You are not signed in. Please sign in again.",
+  FORBIDDEN: "You are not allowed to do this.",
+  BAD_USER_INPUT: "Something in this form is not as it should be.",
+  NOT_FOUND: "It does not exist, or no longer does.",
+  RATE_LIMITED: "Too many tries in a short time.",
+  UNAVAILABLE: "The server is busy just now.",
+  GRAPHQL_PARSE_FAILED: "The server could not read the question this page asked.",
+  GRAPHQL_VALIDATION_FAILED:
+    "This page and the server are of different versions. Please reload the page.",
+  QUERY_TOO_COMPLEX: "This asks for too much at once.",
+  INTERNAL_SERVER_ERROR: "Something went wrong on our side. It has been recorded.",
+  NETWORK: "The server cannot be reached. Please check your connection.",
+  WASM_UNAVAILABLE:
+    "This browser does not run WebAssembly here, so the page cannot check signatures itself.",
+};
+
+const UNKNOWN = "Something unexpected happened. Please try again.";
+
+/** The text for a reason or a code alone, or null when neither is known. */
+export function textFor(reasonOrCode: string): string | null {
+  return REASONS[reasonOrCode] ?? CODES[reasonOrCode] ?? null;
+}
+
+/** "12 seconds", "1 minute", "2 hours": a wait as people say it, rounded up so that waiting it out is enough. */
+export function inWords(seconds: number): string {
+  const [amount, unit] =
+    seconds <= 90
+      ? [Math.max(1, Math.ceil(seconds)), "second"]
+      : seconds <= 5400
+        ? [Math.ceil(seconds / 60), "minute"]
+        : [Math.ceil(seconds / 3600), "hour"];
+  return `${amount} ${unit}${amount === 1 ? "" : "s"}`;
+}
+
+/** One sentence or two that say what happened and what to do, for anything that was thrown. */
+export function messageFor(error: unknown): string {
+  if (!(error instanceof CountersignError)) return UNKNOWN;
+  const text = (error.reason && REASONS[error.reason]) ?? CODES[error.code] ?? UNKNOWN;
+  const parts = [text];
+  if (error.retryAfter !== undefined) parts.push(`Try again in ${inWords(error.retryAfter)}.`);
+  if (error.requestId !== undefined)
+    parts.push(`If you report it, give this number: ${error.requestId}.`);
+  return parts.join(" ");
+}
+
+/** The form field that the server named, or null when the problem is not one field's. */
+export function fieldOf(error: unknown): string | null {
+  return error instanceof CountersignError ? (error.field ?? null) : null;
+}
+
+/** The sentence for a signed-out page, or null when there is nothing to explain (first visit, own sign-out). */
+export function goodbyeFor(reason: string | null): string | null {
+  if (reason === null || reason === "REFRESH_MISSING") return null;
+  return textFor(reason);
+}

@@ -1,0 +1,172 @@
+import type { User } from "@countersign/client";
+import { useEffect, useState } from "react";
+import { useSearchParams } from "react-router";
+import { useAnswer } from "../answer.ts";
+import { mayActAs, useSession } from "../client.ts";
+import { messageFor } from "../messages.ts";
+import { USERS, type UsersData } from "../queries.ts";
+import { date } from "../time.ts";
+import { Button } from "../ui/button.tsx";
+import { Notice } from "../ui/notice.tsx";
+import { Page } from "../ui/page.tsx";
+import { RolePill } from "../ui/role-pill.tsx";
+
+const PAGE_SIZE = 10;
+const ROLES = ["USER", "MANAGER", "ADMIN"];
+const TYPING_PAUSE_MS = 250;
+
+/** All accounts, for managers and administrators. */
+export function PeoplePage() {
+  const { user } = useSession();
+  if (user === null) return null;
+  if (!mayActAs(user.role, "MANAGER")) return <NeedsManager user={user} />;
+  return (
+    <Page title="People" lead="Everyone with an account. You see this because your role allows it.">
+      <People />
+    </Page>
+  );
+}
+
+function NeedsManager({ user }: { user: User }) {
+  return (
+    <Page
+      title="People"
+      heading="This page needs the role MANAGER"
+      lead="The list of people is for managers and administrators."
+    >
+      <p>
+        Your role is <RolePill role={user.role} />. An administrator can change it, and it counts
+        from your next click on: you do not have to sign in again.
+      </p>
+    </Page>
+  );
+}
+
+/** The filters live in the address, so that a filtered list can be bookmarked and survives a reload. */
+function People() {
+  const [params, setParams] = useSearchParams();
+  const [typed, setTyped] = useState(params.get("search") ?? "");
+  const role = ROLES.find((known) => known === params.get("role")) ?? "";
+  const search = params.get("search") ?? "";
+
+  useEffect(() => {
+    const timer = setTimeout(
+      () => setParams((last) => withParam(last, "search", typed.trim()), { replace: true }),
+      TYPING_PAUSE_MS,
+    );
+    return () => clearTimeout(timer);
+  }, [typed, setParams]);
+
+  return (
+    <>
+      <search className="filters">
+        <label>
+          <span>Search</span>
+          <input
+            type="search"
+            value={typed}
+            placeholder="Start of a name or address"
+            onChange={(event) => setTyped(event.target.value)}
+          />
+        </label>
+        <label>
+          <span>Role</span>
+          <select
+            value={role}
+            onChange={(event) =>
+              setParams((last) => withParam(last, "role", event.target.value), { replace: true })
+            }
+          >
+            <option value="">Any role</option>
+            {ROLES.map((known) => (
+              <option key={known}>{known}</option>
+            ))}
+          </select>
+        </label>
+      </search>
+      <PeoplePages key={`${role} ${search}`} role={role} search={search} />
+    </>
+  );
+}
+
+function withParam(params: URLSearchParams, name: string, value: string): URLSearchParams {
+  const next = new URLSearchParams(params);
+  if (value === "") next.delete(name);
+  else next.set(name, value);
+  return next;
+}
+
+/** One page of the list at a time; the cursors of the pages already seen lead back. */
+function PeoplePages({ role, search }: { role: string; search: string }) {
+  const [trail, setTrail] = useState<readonly string[]>([]);
+  const { data, error, loading } = useAnswer<UsersData>(USERS, {
+    first: PAGE_SIZE,
+    after: trail.at(-1) ?? null,
+    search: search === "" ? null : search,
+    role: role === "" ? null : role,
+  });
+  const page = data?.users;
+  const next = page?.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
+  if (error !== null) return <Notice tone="bad">{messageFor(error)}</Notice>;
+  return (
+    <div aria-busy={loading}>
+      {page && <PeopleTable people={page.edges.map((edge) => edge.node)} />}
+      <div className="pager">
+        <Button
+          disabled={trail.length === 0}
+          busy={loading}
+          onClick={() => setTrail(trail.slice(0, -1))}
+        >
+          Previous
+        </Button>
+        <p role="status">{loading ? "Loading…" : `Page ${trail.length + 1}`}</p>
+        <Button
+          disabled={next === null}
+          busy={loading}
+          onClick={() => next !== null && setTrail([...trail, next])}
+        >
+          Next
+        </Button>
+      </div>
+    </div>
+  );
+}
+
+function PeopleTable({ people }: { people: readonly User[] }) {
+  if (people.length === 0)
+    return <p className="empty">Nobody matches. Try fewer letters or another role.</p>;
+  return (
+    <table className="people">
+      <caption className="visually-hidden">Accounts</caption>
+      <thead>
+        <tr>
+          <th scope="col">Person</th>
+          <th scope="col">Role</th>
+          <th scope="col" className="wide-only">
+            State
+          </th>
+          <th scope="col" className="wide-only">
+            Member since
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {people.map((person) => (
+          <tr key={person.id}>
+            <th scope="row">
+              {person.name}
+              <span className="people-email">{person.email}</span>
+            </th>
+            <td>
+              <RolePill role={person.role} />
+            </td>
+            <td className="wide-only">{person.disabled ? "Switched off" : "Active"}</td>
+            <td className="wide-only">
+              <time dateTime={person.createdAt}>{date(Date.parse(person.createdAt))}</time>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,52 @@
+import type { CountersignError } from "@countersign/client";
+import { type Claims, loadTokens, remoteKeySet } from "@countersign/client/token";
+import { useEffect, useState } from "react";
+
+/** The server's public keys, fetched once and kept for some minutes. */
+const keys = remoteKeySet(new URL("/.well-known/jwks.json", location.href));
+
+/**
+ * What a token must say to be accepted here, pinned before any token is read: rules that came out of the token would
+ * accept anybody's. A server in development calls itself `localhost` however it was reached.
+ */
+export const RULES = {
+  issuer: import.meta.env.VITE_ISSUER ?? ownOrigin(),
+  audience: import.meta.env.VITE_AUDIENCE ?? import.meta.env.VITE_ISSUER ?? ownOrigin(),
+};
+
+function ownOrigin(): string {
+  const url = new URL(location.origin);
+  if (url.hostname === "127.0.0.1" || url.hostname === "[::1]") url.hostname = "localhost";
+  return url.origin;
+}
+
+/** How a check of one token in this page came out. */
+export type Check =
+  | { result: "checking" }
+  | { result: "good"; claims: Claims }
+  | { result: "refused"; error: CountersignError };
+
+/** Checks `token` against the server's keys and the pinned rules. */
+async function check(token: string): Promise<Check> {
+  try {
+    const tokens = await loadTokens();
+    return { result: "good", claims: await tokens.verify(token, keys, RULES) };
+  } catch (error) {
+    return { result: "refused", error: error as CountersignError };
+  }
+}
+
+/** The check of `token`; the last outcome stands until the next one is there, a few milliseconds later. */
+export function useCheck(token: string): Check {
+  const [outcome, setOutcome] = useState<Check>({ result: "checking" });
+  useEffect(() => {
+    let current = true;
+    void check(token).then((next) => {
+      if (current) setOutcome(next);
+    });
+    return () => {
+      current = false;
+    };
+  }, [token]);
+  return outcome;
+}

@@ -1,0 +1,28 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+
+// `cargo run -p server` listens here; the demo's own origin serves everything in production.
+const server = "http://localhost:4000";
+
+export default defineConfig({
+  plugins: [react()],
+  // Workers are modules of our own origin: the page's policy allows `worker-src 'self'` and nothing else.
+  worker: { format: "es" },
+  build: {
+    target: ["chrome123", "edge123", "firefox121", "safari17.5"],
+    rolldownOptions: {
+      input: ["index.html", "graphiql.html"],
+      // "use no memo" in GraphiQL speaks to the React compiler, which does not run here.
+      onwarn: (warning, warn) => warning.code !== "MODULE_LEVEL_DIRECTIVE" && warn(warning),
+    },
+    // The policy forbids scripts and images that are written into the page as data.
+    assetsInlineLimit: 0,
+    // Monaco, the editor of the GraphiQL page, is one large chunk; the demo never loads it.
+    chunkSizeWarningLimit: 4096,
+  },
+  server: {
+    port: 5173,
+    strictPort: true,
+    proxy: { "/graphql": server, "/.well-known": server },
+  },
+});
