@@ -75,6 +75,6 @@ fn run(cli: Cli) -> Result<()> {
         Command::Schema(options) => schema::run(&project, &options),
         Command::Tidy => tidy::run(&project),
         Command::Bench(options) => bench::run(&project, &options),
-        Command::Deny => deny::run(&project),
+        Command::Deny => deny::run(&project, steps),
     }
 }

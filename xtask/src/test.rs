@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::{
-    demo, npm,
+    demo, deny, npm,
     postgres::Postgres,
     project::Project,
     steps::{Step, Steps},
@@ -28,6 +28,8 @@ enum Part {
     Package,
     /// Clippy.
     Clippy,
+    /// Licences, bans and sources of the Rust dependencies.
+    Licences,
     /// Rust tests, on SQLite and on a throwaway PostgreSQL.
     Rust,
     /// The types of all TypeScript, and of the npm package as others see it.
@@ -44,6 +46,7 @@ impl Part {
             Self::Format => "format and absences",
             Self::Package => "npm package @countersign/client",
             Self::Clippy => "clippy",
+            Self::Licences => "licences and sources",
             Self::Rust => "Rust tests",
             Self::Types => "TypeScript types",
             Self::Client => "npm package's tests",
@@ -61,6 +64,7 @@ impl Part {
             }
             Self::Package => npm::build(project, step),
             Self::Clippy => run("cargo", "clippy --workspace --all-targets -- -D warnings"),
+            Self::Licences => deny::check(project, step),
             Self::Rust => {
                 let postgres = Postgres::start(&tools.postgres)?;
                 let mut tests = project.command("cargo", "test --workspace");
