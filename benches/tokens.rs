@@ -1,0 +1,119 @@
+//! What checking an access token costs, beside the signature alone (the limit) and beside HS256.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot be set up has nothing to measure"
+)]
+
+use std::{sync::Arc, time::Duration};
+
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ED25519, UnparsedPublicKey},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign::{
+    clock::{Clock, node_time},
+    config::{DatabaseSettings, TokenSettings},
+    storage::{DatabaseUrl, Storage},
+    tokens::{Claims, KeyRing, Sealer, Subject, Tokens},
+    values::{Role, Secret, SessionId, UnixMillis, UserId},
+};
+use criterion::{Criterion, criterion_group, criterion_main};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+
+const ISSUER: &str = "https://auth.example.com";
+
+struct NodeClock;
+
+impl Clock for NodeClock {
+    fn now(&self) -> UnixMillis {
+        node_time()
+    }
+}
+
+async fn tokens(folder: &std::path::Path) -> Tokens {
+    let url = DatabaseUrl::Sqlite(folder.join("keys.db"));
+    let database = DatabaseSettings {
+        url,
+        connections: 1,
+        wait: Duration::from_secs(5),
+    };
+    let storage = Storage::open(&database).await.unwrap();
+    let sealer = Sealer::new(&Secret::new("a secret for this benchmark only"));
+    let rng = SystemRandom::new();
+    let ring = KeyRing::load(&storage, &sealer, &rng, node_time())
+        .await
+        .unwrap();
+    let access_ttl = Duration::from_secs(3600);
+    let settings = TokenSettings {
+        issuer: ISSUER.into(),
+        audience: ISSUER.into(),
+        access_ttl,
+    };
+    Tokens::new(ring, settings, Arc::new(NodeClock), Arc::new(rng))
+}
+
+fn subject() -> Subject {
+    let now = node_time();
+    Subject {
+        user: UserId::new(now, [1; 10]),
+        session: SessionId::new(now, [2; 10]),
+        version: 1,
+        role: Role::User,
+        auth_time: now,
+        not_after: UnixMillis(now.0 + 7_200_000),
+    }
+}
+
+fn verify(c: &mut Criterion) {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let tokens = runtime.block_on(tokens(folder.path()));
+    let signed = tokens.sign(&subject()).unwrap();
+    let token = signed.token.expose();
+    let claims = tokens.verify(token).unwrap();
+    let mut group = c.benchmark_group("verify");
+
+    let jwks = serde_json::to_value(tokens.ring().jwks()).unwrap();
+    let public = URL_SAFE_NO_PAD
+        .decode(jwks["keys"][0]["x"].as_str().unwrap())
+        .unwrap();
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let key = UnparsedPublicKey::new(&ED25519, public);
+    group.bench_function("Ed25519 signature alone", |b| {
+        b.iter(|| key.verify(message.as_bytes(), &signature).unwrap());
+    });
+
+    group.bench_function("Countersign EdDSA", |b| {
+        b.iter(|| tokens.verify(token).unwrap());
+    });
+
+    let secret = [7; 32];
+    let hs256 = jsonwebtoken::encode(
+        &Header::new(Algorithm::HS256),
+        &claims,
+        &EncodingKey::from_secret(&secret),
+    );
+    let (hs256, key) = (hs256.unwrap(), DecodingKey::from_secret(&secret));
+    let mut rules = Validation::new(Algorithm::HS256);
+    rules.set_issuer(&[ISSUER]);
+    rules.set_audience(&[ISSUER]);
+    group.bench_function("jsonwebtoken HS256", |b| {
+        b.iter(|| jsonwebtoken::decode::<Claims>(&hs256, &key, &rules).unwrap());
+    });
+    group.finish();
+}
+
+fn sign(c: &mut Criterion) {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let tokens = runtime.block_on(tokens(folder.path()));
+    let subject = subject();
+    c.bench_function("sign/Countersign EdDSA", |b| {
+        b.iter(|| tokens.sign(&subject).unwrap());
+    });
+}
+
+criterion_group!(benches, verify, sign);
+criterion_main!(benches);
