@@ -1,1 +1,17 @@
-//! Countersign.
+//! Countersign: a GraphQL authentication server.
+//!
+//! `graphql` → domain (`accounts`, `sessions`, `audit`, `tokens`) → `storage`, in one direction; `http` is the door and `app`
+//! the only place that constructs services. docs/architecture.md has the map.
+
+pub mod accounts;
+pub mod app;
+pub mod audit;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod graphql;
+pub mod http;
+pub mod sessions;
+pub mod storage;
+pub mod tokens;
+pub mod values;

@@ -1,0 +1,53 @@
+//! What can be wrong with a request about accounts.
+
+use std::time::Duration;
+
+use crate::sessions::SessionError;
+use crate::storage::StorageError;
+
+/// Why an account operation did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// The address is none that mail could be sent to.
+    #[error("This is not a valid e-mail address.")]
+    EmailInvalid,
+    /// Another account has the address.
+    #[error("An account with this e-mail address exists already.")]
+    EmailTaken,
+    /// The name is empty, too long or holds invisible characters.
+    #[error("A name has 1 to 100 characters, without line breaks or invisible characters.")]
+    NameInvalid,
+    /// The password has fewer characters than the policy asks for.
+    #[error("The password is too short: it needs at least {0} characters.")]
+    PasswordTooShort(usize),
+    /// The password has more characters than the policy allows.
+    #[error("The password is too long: it may have at most {0} characters.")]
+    PasswordTooLong(usize),
+    /// The password is among the first that an attacker would try.
+    #[error("The password is too easy to guess. {0}")]
+    PasswordTooWeak(String),
+    /// Wrong address or wrong password: not told which.
+    #[error("The e-mail address or the password is wrong.")]
+    BadCredentials,
+    /// An administrator switched the account off. Told only after the right password.
+    #[error("This account is disabled. An administrator can enable it again.")]
+    Disabled,
+    /// Accounts are made by the operator only.
+    #[error("Registration is closed. Ask the operator of this service for an account.")]
+    RegistrationClosed,
+    /// The caller signed in too long ago for this.
+    #[error("This needs a recent sign-in. Sign in again and repeat it.")]
+    ReauthenticationRequired,
+    /// More passwords are being checked than the machine can keep up with.
+    #[error("The server is busy. Try again in a moment.")]
+    Busy(Duration),
+    /// The session did not allow it.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The database did not do its part.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A fault of ours.
+    #[error("{0}")]
+    Internal(String),
+}

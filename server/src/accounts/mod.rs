@@ -1,0 +1,245 @@
+//! Accounts: who there is, how they prove who they are, and what they may change.
+
+mod error;
+mod password;
+mod user;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+
+pub use error::AccountError;
+pub use password::Passwords;
+pub use user::User;
+
+use crate::audit::{Audit, AuthEventKind};
+use crate::clock::{Clock, Rng, random};
+use crate::sessions::{Grant, SessionError, Sessions};
+use crate::storage::{AuthEventRow, ProfileChange, ProfileUpdate, Storage, StorageError, UserFilter, UserRow};
+use crate::values::{Email, Identity, Name, Peer, Role, Secret, Transport, UserId};
+
+/// Makes, finds and changes accounts, and signs people in.
+pub struct Accounts {
+    storage: Storage,
+    sessions: Arc<Sessions>,
+    passwords: Passwords,
+    audit: Arc<Audit>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<Rng>,
+    settings: AccountRules,
+}
+
+/// What the configuration says about accounts.
+#[derive(Clone, Copy, Debug)]
+pub struct AccountRules {
+    /// Whether anyone may register.
+    pub registration_open: bool,
+    /// How old a sign-in may be for an act that needs a fresh one.
+    pub fresh_auth: Duration,
+}
+
+/// An account to make, as it was typed.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    /// The address.
+    pub email: String,
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: Secret,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// How somebody signs in.
+#[derive(Clone, Debug)]
+pub struct SignIn<'a> {
+    /// How the refresh token is to travel.
+    pub transport: Transport,
+    /// Where the call came from.
+    pub peer: &'a Peer,
+    /// The refresh token of the cookie that came along: its session ends when another one takes the cookie.
+    pub replaces: Option<Secret>,
+}
+
+impl Accounts {
+    /// Accounts kept in `storage`.
+    pub fn new(
+        storage: Storage,
+        sessions: Arc<Sessions>,
+        passwords: Passwords,
+        audit: Arc<Audit>,
+        clock: Arc<dyn Clock>,
+        rng: Arc<Rng>,
+        settings: AccountRules,
+    ) -> Self {
+        Self { storage, sessions, passwords, audit, clock, rng, settings }
+    }
+
+    /// The fewest and the most characters that a password may have.
+    pub fn password_length_limits(&self) -> (usize, usize) {
+        self.passwords.length_limits()
+    }
+
+    /// Makes an account and signs its owner in.
+    ///
+    /// # Errors
+    /// What [`Self::create`] gives; [`AccountError::RegistrationClosed`] when only the operator makes accounts.
+    pub async fn register(&self, account: NewAccount, sign_in: &SignIn<'_>) -> Result<Grant, AccountError> {
+        if !self.settings.registration_open {
+            return Err(AccountError::RegistrationClosed);
+        }
+        let user = self.draft(account).await?;
+        let session = self.sessions.draft(user.id, sign_in.transport, sign_in.peer);
+        let event = |kind| self.audit.event(kind, sign_in.peer).user(user.id).session(session.id);
+        let events = vec![event(AuthEventKind::Registered), event(AuthEventKind::LoginSucceeded)];
+        self.insert(user.clone(), Some(session.clone()), events).await?;
+        self.end_replaced(sign_in).await?;
+        Ok(self.sessions.grant(user, &session)?)
+    }
+
+    /// Makes an account, for an operator.
+    ///
+    /// # Errors
+    /// [`AccountError::EmailInvalid`], [`AccountError::EmailTaken`], [`AccountError::NameInvalid`], or what
+    /// [`Passwords::hash_new`] finds wrong with the password.
+    pub async fn create(&self, account: NewAccount) -> Result<User, AccountError> {
+        let user = self.draft(account).await?;
+        let event = self.audit.event(AuthEventKind::Registered, &Peer::default()).user(user.id);
+        self.insert(user.clone(), None, vec![event]).await?;
+        Ok(user.into())
+    }
+
+    async fn draft(&self, account: NewAccount) -> Result<UserRow, AccountError> {
+        let email = Email::parse(&account.email).ok_or(AccountError::EmailInvalid)?;
+        let name = Name::parse(&account.name).ok_or(AccountError::NameInvalid)?;
+        let hints = vec![email.as_str().to_owned(), name.as_str().to_owned()];
+        let password_hash = self.passwords.hash_new(&account.password, hints).await?;
+        let created_at = self.clock.now();
+        Ok(UserRow {
+            id: UserId::new(created_at, random(&*self.rng)),
+            name_key: name.as_str().to_lowercase(),
+            email,
+            name,
+            role: account.role,
+            password_hash,
+            token_version: 1,
+            disabled_at: None,
+            created_at,
+        })
+    }
+
+    async fn insert(
+        &self,
+        user: UserRow,
+        session: Option<crate::storage::SessionRow>,
+        events: Vec<AuthEventRow>,
+    ) -> Result<(), AccountError> {
+        self.storage.insert_user(user, session, events).await.map_err(|error| match error {
+            StorageError::Conflict => AccountError::EmailTaken,
+            other => other.into(),
+        })
+    }
+
+    /// Signs somebody in by address and password. An unknown address takes as long as a known one.
+    ///
+    /// # Errors
+    /// [`AccountError::BadCredentials`]; [`AccountError::Disabled`] after the right password; [`AccountError::Busy`] when
+    /// too many passwords are being checked.
+    pub async fn login(&self, email: &str, password: &Secret, sign_in: &SignIn<'_>) -> Result<Grant, AccountError> {
+        let user = match Email::parse(email) {
+            Some(email) => self.storage.find_user_by_email(&email).await?,
+            None => None,
+        };
+        let verified = self.passwords.verify(password, user.as_ref().map(|user| user.password_hash.clone())).await?;
+        let failed = self.audit.event(AuthEventKind::LoginFailed, sign_in.peer);
+        let Some(user) = user else {
+            self.storage.insert_event(failed).await?;
+            return Err(AccountError::BadCredentials);
+        };
+        let (id, disabled) = (user.id, user.disabled_at.is_some());
+        if verified && !disabled {
+            if let Some(grant) = self.sessions.open(user, sign_in.transport, sign_in.peer).await? {
+                self.end_replaced(sign_in).await?;
+                return Ok(grant);
+            }
+        }
+        self.storage.insert_event(failed.user(id)).await?;
+        Err(if verified && disabled { AccountError::Disabled } else { AccountError::BadCredentials })
+    }
+
+    async fn end_replaced(&self, sign_in: &SignIn<'_>) -> Result<(), AccountError> {
+        match (&sign_in.replaces, sign_in.transport) {
+            (Some(token), Transport::Cookie) => Ok(self.sessions.end_by_token(token.expose(), sign_in.peer).await?),
+            _ => Ok(()),
+        }
+    }
+
+    /// The account of a signed-in caller.
+    ///
+    /// # Errors
+    /// [`SessionError::Ended`] when it was deleted or disabled since the caller's token was signed.
+    pub async fn of_caller(&self, caller: &Identity) -> Result<User, AccountError> {
+        let user = self.find(&caller.user).await?.filter(|user| !user.disabled);
+        user.ok_or(AccountError::Session(SessionError::Ended))
+    }
+
+    /// The account with this id.
+    ///
+    /// # Errors
+    /// [`AccountError::Storage`] when the database did not do its part.
+    pub async fn find(&self, id: &UserId) -> Result<Option<User>, AccountError> {
+        Ok(self.storage.find_user(id).await?.map(User::from))
+    }
+
+    /// Up to `limit` accounts after `after`, newest first. `search` is a prefix of the address or of the name.
+    ///
+    /// # Errors
+    /// [`AccountError::Storage`] when the database did not do its part.
+    pub async fn list(
+        &self,
+        search: Option<&str>,
+        role: Option<Role>,
+        after: Option<UserId>,
+        limit: i64,
+    ) -> Result<Vec<User>, AccountError> {
+        let search = search.map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty());
+        let rows = self.storage.list_users(&UserFilter { search, role }, after, limit).await?;
+        Ok(rows.into_iter().map(User::from).collect())
+    }
+
+    /// Changes the caller's own name or address. Whoever only found an open screen must not be able to take the account over,
+    /// so a new address needs a fresh sign-in (OWASP ASVS 5.0, 7.5.1).
+    ///
+    /// # Errors
+    /// [`AccountError::ReauthenticationRequired`] when the sign-in is too old for a new address;
+    /// [`AccountError::EmailTaken`], [`AccountError::EmailInvalid`], [`AccountError::NameInvalid`].
+    pub async fn update_profile(
+        &self,
+        caller: &Identity,
+        name: Option<&str>,
+        email: Option<&str>,
+        peer: &Peer,
+    ) -> Result<User, AccountError> {
+        let name = name.map(|text| Name::parse(text).ok_or(AccountError::NameInvalid)).transpose()?;
+        let email = email.map(|text| Email::parse(text).ok_or(AccountError::EmailInvalid)).transpose()?;
+        let now = self.clock.now();
+        let current = self.of_caller(caller).await?;
+        let change = ProfileChange {
+            name: name.filter(|name| *name != current.name),
+            email: email.filter(|email| *email != current.email),
+        };
+        if change.name.is_none() && change.email.is_none() {
+            return Ok(current);
+        }
+        if change.email.is_some() && now.since(caller.auth_time) > self.settings.fresh_auth {
+            return Err(AccountError::ReauthenticationRequired);
+        }
+        let event = self.audit.event(AuthEventKind::ProfileChanged, peer).user(caller.user).session(caller.session);
+        match self.storage.update_profile(&caller.user, &caller.session, &change, event, now).await? {
+            ProfileUpdate::Done(user) => Ok(User::from(*user)),
+            ProfileUpdate::SessionEnded => Err(SessionError::Ended.into()),
+            ProfileUpdate::EmailTaken => Err(AccountError::EmailTaken),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The only place that constructs services.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::rand::SystemRandom;
+
+use crate::accounts::{AccountError, AccountRules, Accounts, Passwords};
+use crate::audit::Audit;
+use crate::clock::{Clock, DatabaseClock, Rng, node_time, random};
+use crate::config::Settings;
+use crate::graphql::{self, Schema, Services};
+use crate::sessions::Sessions;
+use crate::storage::{Storage, StorageError};
+use crate::tokens::{KeyError, KeyRing, Sealer, Tokens};
+use crate::values::Secret;
+
+/// A running server's parts.
+pub struct App {
+    /// The configuration.
+    pub settings: Settings,
+    /// Access tokens and keys.
+    pub tokens: Arc<Tokens>,
+    /// Accounts.
+    pub accounts: Arc<Accounts>,
+    /// Sessions.
+    pub sessions: Arc<Sessions>,
+    /// What is served at `/graphql`.
+    pub schema: Schema,
+    storage: Storage,
+    database_clock: Option<Arc<DatabaseClock>>,
+    rng: Arc<Rng>,
+}
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The hashing threads.
+    #[error(transparent)]
+    Accounts(#[from] AccountError),
+    /// The file that holds the development secret.
+    #[error("the secret for private keys cannot be kept in {0}: {1}. Set COUNTERSIGN_KEYS__SECRET")]
+    SecretFile(String, std::io::Error),
+}
+
+/// How often the node's clock is compared with the database's.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
+/// How often expired sessions are deleted.
+const CLEANING_INTERVAL: Duration = Duration::from_secs(3600);
+
+impl App {
+    /// Opens the database, reads the keys and constructs the services, on the database's time.
+    ///
+    /// # Errors
+    /// [`StartError`], whose text says what to do.
+    pub async fn start(settings: Settings) -> Result<Arc<Self>, StartError> {
+        let storage = Storage::open(&settings.database).await?;
+        let clock = Arc::new(DatabaseClock::default());
+        measure(&storage, &clock).await?;
+        Self::with_clock(settings, storage, clock.clone(), Some(clock)).await
+    }
+
+    /// The same on a clock of the caller's, which tests move.
+    ///
+    /// # Errors
+    /// [`StartError`], whose text says what to do.
+    pub async fn start_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
+        let storage = Storage::open(&settings.database).await?;
+        Self::with_clock(settings, storage, clock, None).await
+    }
+
+    async fn with_clock(
+        settings: Settings,
+        storage: Storage,
+        clock: Arc<dyn Clock>,
+        database_clock: Option<Arc<DatabaseClock>>,
+    ) -> Result<Arc<Self>, StartError> {
+        let rng: Arc<Rng> = Arc::new(SystemRandom::new());
+        let sealer = Sealer::new(&keys_secret(&settings, &*rng)?);
+        let ring = KeyRing::load(&storage, &sealer, &*rng, clock.now()).await?;
+        let tokens = Arc::new(Tokens::new(ring, settings.tokens.clone(), clock.clone(), rng.clone()));
+        let audit = Arc::new(Audit::new(clock.clone(), rng.clone()));
+        let sessions = Arc::new(Sessions::new(
+            storage.clone(),
+            tokens.clone(),
+            audit.clone(),
+            clock.clone(),
+            rng.clone(),
+            settings.sessions.clone(),
+        ));
+        let accounts = Arc::new(Accounts::new(
+            storage.clone(),
+            sessions.clone(),
+            Passwords::start(settings.passwords.clone())?,
+            audit,
+            clock,
+            rng.clone(),
+            AccountRules {
+                registration_open: settings.accounts.registration_open,
+                fresh_auth: settings.sessions.fresh_auth,
+            },
+        ));
+        let services = Services { accounts: accounts.clone(), sessions: sessions.clone() };
+        let schema = graphql::schema(services, &settings.graphql);
+        Ok(Arc::new(Self { settings, tokens, accounts, sessions, schema, storage, database_clock, rng }))
+    }
+
+    /// Whether this node can serve.
+    ///
+    /// # Errors
+    /// Why it cannot, for people.
+    pub async fn ready(&self) -> Result<(), String> {
+        if self.database_clock.as_ref().is_some_and(|clock| !clock.is_measured()) {
+            return Err("the clock has jumped against the database's and is being measured again".to_owned());
+        }
+        self.storage.ping().await.map_err(|error| error.to_string())
+    }
+
+    /// A new id for a request: 32 hexadecimal digits.
+    pub fn new_request_id(&self) -> String {
+        format!("{:032x}", u128::from_be_bytes(random(&*self.rng)))
+    }
+
+    /// Keeps the clock measured and expired sessions deleted, for as long as the server runs.
+    pub async fn keep_house(self: Arc<Self>) {
+        let mut measuring = tokio::time::interval(CLOCK_INTERVAL);
+        let mut cleaning = tokio::time::interval(CLEANING_INTERVAL);
+        loop {
+            tokio::select! {
+                _ = measuring.tick() => {
+                    if let Some(clock) = &self.database_clock
+                        && let Err(error) = measure(&self.storage, clock).await
+                    {
+                        tracing::warn!(%error, "the database's clock could not be read");
+                    }
+                }
+                _ = cleaning.tick() => match self.sessions.delete_expired().await {
+                    Ok(count) => tracing::debug!(count, "expired sessions were deleted"),
+                    Err(error) => tracing::warn!(%error, "expired sessions could not be deleted"),
+                },
+            }
+        }
+    }
+}
+
+async fn measure(storage: &Storage, clock: &DatabaseClock) -> Result<(), StorageError> {
+    let before = node_time();
+    let database = storage.database_time().await?;
+    clock.measured(before, database, node_time());
+    Ok(())
+}
+
+/// The configured secret; in development, else, one that is made once and kept in a file beside the database.
+fn keys_secret(settings: &Settings, rng: &Rng) -> Result<Secret, StartError> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    if let Some(secret) = &settings.keys_secret {
+        return Ok(secret.clone());
+    }
+    let path = settings.development_secret_file();
+    let failed = |error| StartError::SecretFile(path.display().to_string(), error);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    if !path.exists() {
+        let secret = format!("{:032x}{:032x}", u128::from_be_bytes(random(rng)), u128::from_be_bytes(random(rng)));
+        // Written aside and linked into place, so that no crash and no second process ever leaves half a secret.
+        let draft = path.with_extension(format!("{:08x}", u32::from_be_bytes(random(rng))));
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(failed)?;
+        file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        let linked = std::fs::hard_link(&draft, &path);
+        std::fs::remove_file(&draft).map_err(failed)?;
+        match linked {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed(error)),
+            _ => {}
+        }
+    }
+    Ok(Secret::new(std::fs::read_to_string(&path).map_err(failed)?))
+}

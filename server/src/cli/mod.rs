@@ -1,0 +1,108 @@
+//! The command line.
+
+mod serve;
+mod users;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Flags, Settings};
+use crate::graphql;
+use crate::storage::Storage;
+
+/// A GraphQL authentication server: register, login, refresh, logout and me, with tokens that verify without a lookup.
+#[derive(Parser)]
+#[command(name = "countersign", version, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Args)]
+struct Global {
+    /// The configuration file [default: countersign.toml, where there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME [default: sqlite://data/countersign.db]
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// The address to serve at [default: 127.0.0.1:4000]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// The folder of the built demo and GraphiQL [default: web-demo/dist]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    assets: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API, and the demo and GraphiQL where they are built. What runs without a command
+    Serve,
+    /// Bring the database's schema up to date and end
+    Migrate,
+    /// Print the GraphQL schema
+    Schema,
+    /// Read the configuration and name everything that is wrong with it
+    CheckConfig,
+    /// Manage accounts
+    #[command(subcommand)]
+    Users(users::UsersCommand),
+}
+
+impl Global {
+    fn flags(self) -> Flags {
+        let mut values = BTreeMap::new();
+        let given = [
+            ("database.url", self.database_url, "--database-url"),
+            ("http.listen", self.listen, "--listen"),
+            ("http.assets", self.assets, "--assets"),
+        ];
+        for (key, value, flag) in given {
+            if let Some(value) = value {
+                values.insert(key, (value, flag));
+            }
+        }
+        Flags { file: self.config, values }
+    }
+}
+
+/// Runs what the command line asks for: exit code 0 when it was done, 1 when it failed, 2 when it was not understood.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match execute(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("countersign: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(cli: Cli) -> anyhow::Result<()> {
+    let command = cli.command.unwrap_or(Command::Serve);
+    if let Command::Schema = command {
+        print!("{}", graphql::sdl());
+        return Ok(());
+    }
+    let settings = Settings::load(&cli.global.flags())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match command {
+        Command::Serve => runtime.block_on(serve::serve(settings)),
+        Command::Migrate => {
+            runtime.block_on(Storage::open(&settings.database))?;
+            println!("The schema of {} is up to date.", settings.database.url);
+            Ok(())
+        }
+        Command::CheckConfig => {
+            println!("The configuration is good: profile {}, database {}.", settings.profile, settings.database.url);
+            Ok(())
+        }
+        Command::Users(command) => runtime.block_on(users::run(command, settings)),
+        Command::Schema => Ok(()),
+    }
+}

@@ -1,0 +1,316 @@
+//! The configuration: defaults, then `countersign.toml`, then environment variables, then flags.
+//!
+//! The only reader of the environment. Every setting stands once, in [`Settings::read`]; all faults are reported together,
+//! each with its key and where its value came from.
+
+mod source;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+pub use source::{Fault, Faults, Flags};
+use source::Source;
+
+use crate::storage::DatabaseUrl;
+use crate::values::Secret;
+
+/// How careful the server has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// On one's own machine: listens on loopback only, shows GraphiQL, makes its own secret.
+    Development,
+    /// On the internet: the safe settings, and a refusal to start without the ones that only an operator can choose.
+    Production,
+}
+
+/// All settings, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `COUNTERSIGN_PROFILE`: `development` or `production`.
+    pub profile: Profile,
+    /// The network side.
+    pub http: HttpSettings,
+    /// `COUNTERSIGN_OPS__LISTEN`: where health is served instead of at the public address.
+    pub ops_listen: Option<SocketAddr>,
+    /// The database.
+    pub database: DatabaseSettings,
+    /// `COUNTERSIGN_KEYS__SECRET`: what private keys are encrypted under. `None` in development: a file beside the database.
+    pub keys_secret: Option<Secret>,
+    /// Access tokens.
+    pub tokens: TokenSettings,
+    /// Sessions.
+    pub sessions: SessionSettings,
+    /// Passwords.
+    pub passwords: PasswordSettings,
+    /// Accounts.
+    pub accounts: AccountSettings,
+    /// GraphQL.
+    pub graphql: GraphqlSettings,
+    /// `COUNTERSIGN_LOG__FILTER`: what is logged, as tracing's `EnvFilter` spells it.
+    pub log_filter: String,
+}
+
+/// The network side.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// `COUNTERSIGN_HTTP__LISTEN`: the public address.
+    pub listen: SocketAddr,
+    /// `COUNTERSIGN_HTTP__PUBLIC_URL`: what browsers call this server.
+    pub public_url: Url,
+    /// `COUNTERSIGN_HTTP__ALLOWED_ORIGINS`: pages of other origins that may use this server, cookies included.
+    pub allowed_origins: Vec<String>,
+    /// `COUNTERSIGN_HTTP__ALLOWED_HOSTS`: the `Host` names that are answered, without ports.
+    pub allowed_hosts: Vec<String>,
+    /// `COUNTERSIGN_HTTP__TRUSTED_PROXIES`: the proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// `COUNTERSIGN_HTTP__ASSETS`: the folder of the built demo and GraphiQL.
+    pub assets: PathBuf,
+    /// `COUNTERSIGN_HTTP__DEV_COOKIE`: a plain cookie without `Secure`, for browsers that refuse the safe one on localhost.
+    pub dev_cookie: bool,
+}
+
+/// The database.
+#[derive(Clone, Debug)]
+pub struct DatabaseSettings {
+    /// `COUNTERSIGN_DATABASE__URL`: `sqlite://PATH` or `postgres://…`.
+    pub url: DatabaseUrl,
+    /// `COUNTERSIGN_DATABASE__CONNECTIONS`: how many connections at most.
+    pub connections: usize,
+    /// `COUNTERSIGN_DATABASE__WAIT`: how long a request waits for one.
+    pub wait: Duration,
+}
+
+/// Access tokens.
+#[derive(Clone, Debug)]
+pub struct TokenSettings {
+    /// `COUNTERSIGN_TOKENS__ISSUER`: `iss`.
+    pub issuer: String,
+    /// `COUNTERSIGN_TOKENS__AUDIENCE`: `aud`.
+    pub audience: String,
+    /// `COUNTERSIGN_TOKENS__ACCESS_TTL`: how long an access token is good for.
+    pub access_ttl: Duration,
+}
+
+/// Sessions.
+#[derive(Clone, Debug)]
+pub struct SessionSettings {
+    /// `COUNTERSIGN_SESSIONS__REFRESH_TTL`: how long a session lives unused.
+    pub refresh_ttl: Duration,
+    /// `COUNTERSIGN_SESSIONS__ABSOLUTE_TTL`: how long a session lives at most.
+    pub absolute_ttl: Duration,
+    /// `COUNTERSIGN_SESSIONS__REUSE_GRACE`: how long a superseded refresh token is still answered.
+    pub reuse_grace: Duration,
+    /// `COUNTERSIGN_SESSIONS__MAX_PER_USER`: how many sessions a user may have.
+    pub max_per_user: i64,
+    /// `COUNTERSIGN_SESSIONS__THEFT_ENDS`: `session` or `user`.
+    pub theft_ends: TheftEnds,
+    /// `COUNTERSIGN_SESSIONS__FRESH_AUTH`: how old a sign-in may be for an act that needs a fresh one.
+    pub fresh_auth: Duration,
+}
+
+/// What ends when a refresh token was stolen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TheftEnds {
+    /// The session that it belongs to.
+    Session,
+    /// Every session of the user.
+    User,
+}
+
+/// Passwords. The defaults are those of the OWASP Password Storage Cheat Sheet.
+#[derive(Clone, Debug)]
+pub struct PasswordSettings {
+    /// `COUNTERSIGN_PASSWORDS__THREADS`: how many passwords are hashed at once.
+    pub threads: usize,
+    /// `COUNTERSIGN_PASSWORDS__QUEUE`: how many more may wait; what does not fit is told to come again.
+    pub queue: usize,
+    /// `COUNTERSIGN_PASSWORDS__MEMORY_KIB`: Argon2's memory for one hash.
+    pub memory_kib: u32,
+    /// `COUNTERSIGN_PASSWORDS__ITERATIONS`: Argon2's passes over it.
+    pub iterations: u32,
+    /// `COUNTERSIGN_PASSWORDS__MIN_LENGTH`: the fewest characters.
+    pub min_length: usize,
+    /// `COUNTERSIGN_PASSWORDS__MAX_LENGTH`: the most.
+    pub max_length: usize,
+}
+
+/// Accounts.
+#[derive(Clone, Debug)]
+pub struct AccountSettings {
+    /// `COUNTERSIGN_ACCOUNTS__REGISTRATION`: `open`, or `closed` to all but the command line.
+    pub registration_open: bool,
+}
+
+/// GraphQL.
+#[derive(Clone, Debug)]
+pub struct GraphqlSettings {
+    /// `COUNTERSIGN_GRAPHQL__INTROSPECTION`: whether the schema can be asked for.
+    pub introspection: bool,
+    /// `COUNTERSIGN_GRAPHQL__GRAPHIQL`: whether `/graphiql` is served.
+    pub graphiql: bool,
+}
+
+impl Settings {
+    /// Reads the file, the environment and the flags.
+    ///
+    /// # Errors
+    /// Every fault at once, each with its key and where its value came from.
+    pub fn load(flags: &Flags) -> Result<Self, Faults> {
+        let mut source = Source::open(flags)?;
+        let settings = Self::read(&mut source);
+        source.finish()?;
+        Ok(settings)
+    }
+
+    fn read(source: &mut Source) -> Self {
+        let profile = source.parsed("profile", "development", |text| match text {
+            "development" => Ok(Profile::Development),
+            "production" => Ok(Profile::Production),
+            _ => Err("is neither development nor production"),
+        });
+        let development = profile == Profile::Development;
+        let listen: SocketAddr =
+            source.parsed("http.listen", "127.0.0.1:4000", |text| text.parse().map_err(|_| "is no address like 127.0.0.1:4000"));
+        if development && !listen.ip().is_loopback() {
+            source.fault("http.listen", "must be a loopback address in development: set COUNTERSIGN_PROFILE=production to serve others");
+        }
+        let http = Self::read_http(source, listen, development);
+        Self {
+            profile,
+            ops_listen: source.optional("ops.listen", |text| text.parse().map_err(|_| "is no address like 127.0.0.1:9090")),
+            database: DatabaseSettings {
+                url: source.parsed("database.url", "sqlite://data/countersign.db", |text| {
+                    text.parse().map_err(|_| "must look like sqlite://data/countersign.db or postgres://user:password@host/name")
+                }),
+                connections: source.number("database.connections", 16, 1..=1024),
+                wait: source.duration("database.wait", "5s", "1ms"),
+            },
+            keys_secret: Self::read_keys_secret(source, development),
+            tokens: Self::read_tokens(source, &http, development),
+            http,
+            sessions: SessionSettings {
+                refresh_ttl: source.duration("sessions.refresh_ttl", "7d", "1s"),
+                absolute_ttl: source.duration("sessions.absolute_ttl", "30d", "1s"),
+                reuse_grace: source.duration("sessions.reuse_grace", "30s", "0s"),
+                max_per_user: source.number("sessions.max_per_user", 100, 1..=10_000),
+                theft_ends: source.parsed("sessions.theft_ends", "session", |text| match text {
+                    "session" => Ok(TheftEnds::Session),
+                    "user" => Ok(TheftEnds::User),
+                    _ => Err("is neither session nor user"),
+                }),
+                fresh_auth: source.duration("sessions.fresh_auth", "10m", "1s"),
+            },
+            passwords: PasswordSettings {
+                threads: source.number("passwords.threads", cores(), 1..=256),
+                queue: source.number("passwords.queue", 64, 1..=100_000),
+                memory_kib: source.number("passwords.memory_kib", 19_456, if development { 8 } else { 7_168 }..=4_194_304),
+                iterations: source.number("passwords.iterations", 2, 1..=100),
+                min_length: source.number("passwords.min_length", 8, 8..=64),
+                max_length: source.number("passwords.max_length", 256, 64..=4096),
+            },
+            accounts: AccountSettings {
+                registration_open: source.parsed("accounts.registration", "open", |text| match text {
+                    "open" => Ok(true),
+                    "closed" => Ok(false),
+                    _ => Err("is neither open nor closed"),
+                }),
+            },
+            graphql: GraphqlSettings {
+                introspection: source.switch("graphql.introspection", development),
+                graphiql: source.switch("graphql.graphiql", development),
+            },
+            log_filter: source.parsed("log.filter", "info", |text| Ok(text.to_owned())),
+        }
+    }
+
+    fn read_http(source: &mut Source, listen: SocketAddr, development: bool) -> HttpSettings {
+        let local = format!("http://localhost:{}", listen.port());
+        let public_url = source.optional("http.public_url", |text| match Url::parse(text) {
+            Ok(url) if url.has_host() && matches!(url.scheme(), "http" | "https") => Ok(url),
+            _ => Err("is no URL like https://auth.example.com"),
+        });
+        match &public_url {
+            None if !development => source.fault("http.public_url", "is required in production: the URL that browsers use, https://…"),
+            Some(url) if !development && url.scheme() != "https" => source.fault("http.public_url", "must be https in production"),
+            _ => {}
+        }
+        let public_url = public_url.or_else(|| Url::parse(&local).ok()).unwrap_or_else(|| unreachable!("a URL made from a port"));
+        let own_host = public_url.host_str().unwrap_or_default().to_owned();
+        let mut default_hosts = vec![own_host];
+        if development {
+            default_hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
+        }
+        let dev_cookie = source.switch("http.dev_cookie", false);
+        if dev_cookie && !development {
+            source.fault("http.dev_cookie", "is for development only: in production the cookie is always Secure");
+        }
+        HttpSettings {
+            listen,
+            public_url,
+            allowed_origins: source.list("http.allowed_origins", Vec::new(), |text| match Url::parse(text) {
+                Ok(url) if url.origin().is_tuple() && url.origin().ascii_serialization() == text => Ok(text.to_owned()),
+                _ => Err("is no origin like https://app.example.com, without a path or a slash at the end"),
+            }),
+            allowed_hosts: source.list("http.allowed_hosts", default_hosts, |text| Ok(text.to_lowercase())),
+            trusted_proxies: source.list("http.trusted_proxies", Vec::new(), |text| text.parse().map_err(|_| "is no IP address")),
+            assets: source.parsed("http.assets", "web-demo/dist", |text| Ok(PathBuf::from(text))),
+            dev_cookie,
+        }
+    }
+
+    fn read_keys_secret(source: &mut Source, development: bool) -> Option<Secret> {
+        let secret = source.secret("keys.secret", |text| {
+            if text.len() >= 32 { Ok(()) } else { Err("is shorter than 32 characters: `openssl rand -base64 32` makes a good one") }
+        });
+        if secret.is_none() && !development {
+            source.fault("keys.secret", "is required in production: what private keys are encrypted under. `openssl rand -base64 32` makes one");
+        }
+        secret
+    }
+
+    fn read_tokens(source: &mut Source, http: &HttpSettings, development: bool) -> TokenSettings {
+        let issuer = source.optional("tokens.issuer", |text| match Url::parse(text) {
+            Ok(url) if url.has_host() => Ok(text.to_owned()),
+            _ => Err("is no URL like https://auth.example.com"),
+        });
+        match &issuer {
+            None if !development => source.fault("tokens.issuer", "is required in production: the https URL that stands in every token as iss"),
+            Some(url) if !development && !url.starts_with("https://") => source.fault("tokens.issuer", "must be https in production"),
+            _ => {}
+        }
+        let issuer = issuer.unwrap_or_else(|| format!("http://localhost:{}", http.listen.port()));
+        source.parsed("tokens.algorithm", "EdDSA", |text| {
+            if text == "EdDSA" { Ok(()) } else { Err("is not supported: this version signs with EdDSA") }
+        });
+        TokenSettings {
+            audience: source.optional("tokens.audience", |text| Ok(text.to_owned())).unwrap_or_else(|| issuer.clone()),
+            issuer,
+            access_ttl: source.duration("tokens.access_ttl", "15m", "1s"),
+        }
+    }
+
+    /// The file that holds the secret for private keys in development: beside the database, never in it.
+    pub fn development_secret_file(&self) -> PathBuf {
+        match &self.database.url {
+            DatabaseUrl::Sqlite(path) => path.with_extension("keys-secret"),
+            DatabaseUrl::Postgres(_) => PathBuf::from("data/countersign.keys-secret"),
+        }
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        })
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

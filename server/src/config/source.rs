@@ -1,0 +1,236 @@
+//! Where settings come from, and the report of all that is wrong with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::{Config, File, FileFormat, Value, ValueKind};
+
+use crate::values::Secret;
+
+/// Every environment variable of ours starts so.
+const PREFIX: &str = "COUNTERSIGN_";
+/// Read when it is there and no other file is named.
+const DEFAULT_FILE: &str = "countersign.toml";
+
+/// What was given on the command line.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// The file to read instead of `countersign.toml`.
+    pub file: Option<PathBuf>,
+    /// Settings by key, such as `database.url`, with the flag that gave each.
+    pub values: BTreeMap<&'static str, (String, &'static str)>,
+}
+
+/// One thing that is wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The setting, such as `http.listen`.
+    pub key: String,
+    /// The file, variable or flag that its value came from.
+    pub origin: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}) {}", self.key, self.origin, self.problem)
+    }
+}
+
+/// All that is wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Faults(pub Vec<Fault>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration has {} fault(s):", self.0.len())?;
+        self.0.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+    }
+}
+
+/// The settings as they were written, and the faults found while reading them.
+pub(super) struct Source {
+    values: Config,
+    /// Where each key's value came from.
+    origins: BTreeMap<String, String>,
+    read: BTreeSet<&'static str>,
+    faults: Vec<Fault>,
+}
+
+impl Source {
+    pub(super) fn open(flags: &Flags) -> Result<Self, Faults> {
+        let mut origins = BTreeMap::new();
+        let mut builder = Config::builder();
+        if let Some(path) = file_of(flags) {
+            let origin = format!("in {}", path.display());
+            let file = Config::builder().add_source(File::from(path.as_path()).format(FileFormat::Toml)).build();
+            let file = file.map_err(|error| one_fault("the file", &origin, format!("cannot be read: {error}")))?;
+            collect_keys("", &file.cache, &origin, &mut origins);
+            builder = builder.add_source(file);
+        }
+        let mut faults = Vec::new();
+        for (variable, value) in std::env::vars_os() {
+            let (Some(variable), Some(value)) = (variable.to_str(), value.to_str()) else { continue };
+            // Orchestrators make variables such as COUNTERSIGN_PORT of a service's name; ours have a section, or are the profile.
+            let ours = |path: &&str| path.contains("__") || *path == "PROFILE";
+            let Some(path) = variable.strip_prefix(PREFIX).filter(ours) else { continue };
+            let key = path.to_lowercase().replace("__", ".");
+            let (key, value) = match key.strip_suffix("_file") {
+                Some(secret) => match std::fs::read_to_string(value) {
+                    Ok(text) => (secret.to_owned(), text.trim_end().to_owned()),
+                    Err(error) => {
+                        faults.push(Fault { key, origin: variable.to_owned(), problem: format!("names {value}, which cannot be read: {error}") });
+                        continue;
+                    }
+                },
+                None => (key, value.to_owned()),
+            };
+            origins.insert(key.clone(), variable.to_owned());
+            builder = set(builder, &key, value)?;
+        }
+        for (key, (value, flag)) in &flags.values {
+            origins.insert((*key).to_owned(), (*flag).to_owned());
+            builder = set(builder, key, value.clone())?;
+        }
+        let values = builder.build().map_err(|error| one_fault("the configuration", "all of it", error.to_string()))?;
+        Ok(Self { values, origins, read: BTreeSet::new(), faults })
+    }
+
+    /// Reports what is wrong, settings that nothing reads included: a misspelt name must not be silently without effect.
+    pub(super) fn finish(mut self) -> Result<(), Faults> {
+        for (key, origin) in &self.origins {
+            if !self.read.contains(key.as_str()) {
+                let problem = "is no setting of this version".to_owned();
+                self.faults.push(Fault { key: key.clone(), origin: origin.clone(), problem });
+            }
+        }
+        if self.faults.is_empty() { Ok(()) } else { Err(Faults(self.faults)) }
+    }
+
+    pub(super) fn fault(&mut self, key: &'static str, problem: &str) {
+        let variable = format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"));
+        let origin = self.origins.get(key).cloned().unwrap_or_else(|| format!("not set; {variable}"));
+        self.faults.push(Fault { key: key.to_owned(), origin, problem: problem.to_owned() });
+    }
+
+    fn text(&mut self, key: &'static str) -> Option<String> {
+        self.read.insert(key);
+        self.values.get_string(key).ok()
+    }
+
+    /// A setting that need not be there.
+    pub(super) fn optional<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+        let text = self.text(key)?;
+        match parse(&text) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.fault(key, &format!("{text:?} {problem}"));
+                None
+            }
+        }
+    }
+
+    /// A setting with a default.
+    ///
+    /// # Panics
+    /// When the default itself does not parse, which the tests would show.
+    pub(super) fn parsed<T>(&mut self, key: &'static str, default: &str, parse: impl Fn(&str) -> Result<T, &'static str>) -> T {
+        let given = self.optional(key, &parse);
+        given.unwrap_or_else(|| parse(default).unwrap_or_else(|problem| unreachable!("the default of {key} {problem}")))
+    }
+
+    /// A length of time such as `15m` or `7d`, of at least `least`.
+    pub(super) fn duration(&mut self, key: &'static str, default: &str, least: &str) -> Duration {
+        self.parsed(key, default, |text| match (parse_duration(text), parse_duration(least)) {
+            (Some(duration), Some(least)) if duration >= least => Ok(duration),
+            (Some(_), _) => Err("is too short"),
+            (None, _) => Err("is no length of time like 30s, 15m or 7d"),
+        })
+    }
+
+    /// A whole number within a range.
+    pub(super) fn number<T>(&mut self, key: &'static str, default: T, range: RangeInclusive<T>) -> T
+    where
+        T: std::str::FromStr + PartialOrd + fmt::Display,
+    {
+        let Some(text) = self.text(key) else { return default };
+        match text.parse() {
+            Ok(number) if range.contains(&number) => number,
+            _ => {
+                self.fault(key, &format!("{text:?} is no whole number from {} to {}", range.start(), range.end()));
+                default
+            }
+        }
+    }
+
+    /// `true` or `false`.
+    pub(super) fn switch(&mut self, key: &'static str, default: bool) -> bool {
+        self.parsed(key, if default { "true" } else { "false" }, |text| text.parse().map_err(|_| "is neither true nor false"))
+    }
+
+    /// A list in the file, or values with commas between them in a variable.
+    pub(super) fn list<T>(&mut self, key: &'static str, default: Vec<T>, parse: impl Fn(&str) -> Result<T, &'static str>) -> Vec<T> {
+        self.read.insert(key);
+        let texts: Vec<String> = match self.values.get_array(key) {
+            Ok(items) => items.into_iter().filter_map(|item| item.into_string().ok()).collect(),
+            Err(_) => match self.values.get_string(key) {
+                Ok(text) => text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect(),
+                Err(_) => return default,
+            },
+        };
+        let mut values = Vec::new();
+        for text in texts {
+            match parse(&text) {
+                Ok(value) => values.push(value),
+                Err(problem) => self.fault(key, &format!("{text:?} {problem}")),
+            }
+        }
+        values
+    }
+
+    /// A secret: no fault repeats it.
+    pub(super) fn secret(&mut self, key: &'static str, check: impl Fn(&str) -> Result<(), &'static str>) -> Option<Secret> {
+        let secret = Secret::new(self.text(key)?);
+        if let Err(problem) = check(secret.expose()) {
+            self.fault(key, problem);
+        }
+        Some(secret)
+    }
+}
+
+type Builder = config::ConfigBuilder<config::builder::DefaultState>;
+
+fn set(builder: Builder, key: &str, value: String) -> Result<Builder, Faults> {
+    builder.set_override(key, value).map_err(|error| one_fault(key, "its name", error.to_string()))
+}
+
+fn one_fault(key: &str, origin: &str, problem: String) -> Faults {
+    Faults(vec![Fault { key: key.to_owned(), origin: origin.to_owned(), problem }])
+}
+
+fn file_of(flags: &Flags) -> Option<PathBuf> {
+    let default = || Path::new(DEFAULT_FILE).exists().then(|| PathBuf::from(DEFAULT_FILE));
+    flags.file.clone().or_else(|| std::env::var_os("COUNTERSIGN_CONFIG").map(PathBuf::from)).or_else(default)
+}
+
+fn collect_keys(path: &str, value: &Value, origin: &str, origins: &mut BTreeMap<String, String>) {
+    match &value.kind {
+        ValueKind::Table(table) => {
+            for (name, value) in table {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                collect_keys(&path, value, origin, origins);
+            }
+        }
+        _ => {
+            origins.insert(path.to_owned(), origin.to_owned());
+        }
+    }
+}
+
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text).ok()
+}

@@ -1,0 +1,223 @@
+//! Accounts in GraphQL: types, queries and mutations.
+
+use async_graphql::connection::{Connection, CursorType, Edge, EmptyFields};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+
+use super::context::{Caller, ContextExt as _};
+use super::error::{Denial, deny, public};
+use super::guard::{RequireLogin, RequireRole};
+use super::scalars::{DateTime, Role, TokenTransport};
+use super::sessions::{AuthPayload, answer, sign_in};
+use crate::accounts::{self, NewAccount};
+use crate::values::{self, Secret, UserId};
+
+/// An account.
+#[derive(SimpleObject)]
+pub struct User {
+    /// The account's id; it never changes.
+    id: ID,
+    /// The address that the user signs in with, in lower case.
+    email: String,
+    /// What the user is called.
+    name: String,
+    /// What the user may do.
+    role: Role,
+    /// When the account was made.
+    created_at: DateTime,
+    /// True while an administrator has switched the account off.
+    disabled: bool,
+    /// False until the address was proven; always false in version 1.
+    email_verified: bool,
+}
+
+impl From<accounts::User> for User {
+    fn from(user: accounts::User) -> Self {
+        Self {
+            id: user.id.to_string().into(),
+            email: user.email.into(),
+            name: user.name.into(),
+            role: user.role.into(),
+            created_at: user.created_at.into(),
+            disabled: user.disabled,
+            email_verified: false,
+        }
+    }
+}
+
+/// What a registration form has to know.
+#[derive(SimpleObject)]
+pub struct PasswordPolicy {
+    /// The fewest characters that a password may have.
+    min_length: usize,
+    /// The most characters that a password may have.
+    max_length: usize,
+}
+
+/// A new account.
+#[derive(InputObject)]
+pub struct RegisterInput {
+    /// The address to sign in with.
+    email: String,
+    /// The password; `passwordPolicy` tells its length, and guessable ones are refused.
+    #[graphql(secret)]
+    password: String,
+    /// What to call the user: 1 to 100 characters.
+    name: String,
+}
+
+/// An address and its password.
+#[derive(InputObject)]
+pub struct LoginInput {
+    /// The address of the account.
+    email: String,
+    /// The password of the account.
+    #[graphql(secret)]
+    password: String,
+}
+
+/// What to change of one's own account; what is left out stays.
+#[derive(InputObject)]
+pub struct UpdateProfileInput {
+    /// The new name: 1 to 100 characters.
+    name: Option<String>,
+    /// The new address.
+    email: Option<String>,
+}
+
+/// A place in the list of accounts.
+struct UserCursor(UserId);
+
+impl CursorType for UserCursor {
+    type Error = &'static str;
+
+    fn decode_cursor(cursor: &str) -> Result<Self, &'static str> {
+        let bytes = BASE64URL.decode(cursor).map_err(|_| "not base64url")?;
+        let text = String::from_utf8(bytes).map_err(|_| "not text")?;
+        UserId::parse(&text).map(Self).ok_or("not an id")
+    }
+
+    fn encode_cursor(&self) -> String {
+        BASE64URL.encode(self.0.to_string())
+    }
+}
+
+type UserConnection = Connection<UserCursor, User, EmptyFields, EmptyFields>;
+
+/// Queries about accounts.
+#[derive(Default)]
+pub struct AccountQuery;
+
+#[Object]
+impl AccountQuery {
+    /// The signed-in user, read from the database. Errors with UNAUTHENTICATED when there is none.
+    #[graphql(guard = "RequireLogin")]
+    async fn me(&self, ctx: &Context<'_>) -> Result<User> {
+        let user = ctx.accounts().of_caller(ctx.caller().identity()?).await.map_err(public)?;
+        Ok(user.into())
+    }
+
+    /// The signed-in user, or null where no token was sent. A token that was sent and is expired, stale or bad errors with its reason, so that the client renews.
+    async fn viewer(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        if let Caller::Anonymous = ctx.caller() {
+            return Ok(None);
+        }
+        let user = ctx.accounts().of_caller(ctx.caller().identity()?).await.map_err(public)?;
+        Ok(Some(user.into()))
+    }
+
+    /// All accounts, newest first. Needs MANAGER.
+    #[graphql(guard = "RequireRole(values::Role::Manager)", complexity = "page_size(first) * child_complexity")]
+    async fn users(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many: 1 to 100, else BAD_USER_INPUT.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
+        #[graphql(desc = "A prefix of the address or of the name, without case.")] search: Option<String>,
+        #[graphql(desc = "Only accounts with this role.")] role: Option<Role>,
+    ) -> Result<UserConnection> {
+        let first = page_size(first);
+        if !(1..=100).contains(&first) {
+            return Err(deny(Denial::FirstInvalid));
+        }
+        let after = after.as_deref().map(UserCursor::decode_cursor).transpose();
+        let after = after.map_err(|_| deny(Denial::CursorInvalid))?.map(|cursor| cursor.0);
+        let limit = i64::try_from(first)? + 1;
+        let found = ctx.accounts().list(search.as_deref(), role.map(Into::into), after, limit).await.map_err(public)?;
+        let mut connection = Connection::new(after.is_some(), found.len() > first);
+        let edges = found.into_iter().take(first).map(|user| Edge::new(UserCursor(user.id), User::from(user)));
+        connection.edges.extend(edges);
+        Ok(connection)
+    }
+
+    /// One account by its id, or null when there is none. Needs MANAGER.
+    #[graphql(guard = "RequireRole(values::Role::Manager)")]
+    async fn user(&self, ctx: &Context<'_>, #[graphql(desc = "The account's id.")] id: ID) -> Result<Option<User>> {
+        let Some(id) = UserId::parse(&id) else { return Ok(None) };
+        let user = ctx.accounts().find(&id).await.map_err(public)?;
+        Ok(user.map(User::from))
+    }
+
+    /// What a registration form has to know.
+    async fn password_policy(&self, ctx: &Context<'_>) -> PasswordPolicy {
+        let (min_length, max_length) = ctx.accounts().password_length_limits();
+        PasswordPolicy { min_length, max_length }
+    }
+}
+
+/// A page's size; what is no size at all counts as none.
+fn page_size(first: Option<i32>) -> usize {
+    usize::try_from(first.unwrap_or(20)).unwrap_or_default()
+}
+
+/// Mutations of accounts.
+#[derive(Default)]
+pub struct AccountMutation;
+
+#[Object]
+impl AccountMutation {
+    /// Makes an account and signs it in.
+    async fn register(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new account.")] input: RegisterInput,
+        #[graphql(desc = "How the refresh token comes back.", default_with = "TokenTransport::Cookie")]
+        transport: TokenTransport,
+    ) -> Result<AuthPayload> {
+        let account = NewAccount {
+            email: input.email,
+            name: input.name,
+            password: Secret::new(input.password),
+            role: values::Role::User,
+        };
+        let grant = ctx.accounts().register(account, &sign_in(ctx, transport)?).await.map_err(public)?;
+        Ok(answer(ctx, grant))
+    }
+
+    /// Signs in with an address and a password.
+    async fn login(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The address and the password.")] input: LoginInput,
+        #[graphql(desc = "How the refresh token comes back.", default_with = "TokenTransport::Cookie")]
+        transport: TokenTransport,
+    ) -> Result<AuthPayload> {
+        let (email, password) = (input.email, Secret::new(input.password));
+        let grant = ctx.accounts().login(&email, &password, &sign_in(ctx, transport)?).await.map_err(public)?;
+        Ok(answer(ctx, grant))
+    }
+
+    /// Changes one's own name or address. Changing the email needs a fresh auth_time.
+    #[graphql(guard = "RequireLogin")]
+    async fn update_profile(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: UpdateProfileInput,
+    ) -> Result<User> {
+        let caller = ctx.caller().identity()?;
+        let changed =
+            ctx.accounts().update_profile(caller, input.name.as_deref(), input.email.as_deref(), ctx.peer()).await;
+        Ok(changed.map_err(public)?.into())
+    }
+}

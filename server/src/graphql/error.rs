@@ -1,0 +1,163 @@
+//! The one place where an error becomes a public one: a message for people, and `extensions` that programs switch on.
+//!
+//! docs/errors.md lists every code and reason.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use async_graphql::{Error, ErrorExtensions as _};
+
+use crate::accounts::AccountError;
+use crate::sessions::SessionError;
+use crate::storage::StorageError;
+use crate::values::Role;
+
+/// What a program does about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// Renew the token or sign in, as `reason` says.
+    Unauthenticated,
+    /// Do not ask again as the same caller.
+    Forbidden,
+    /// Correct `field`.
+    BadUserInput,
+    /// Ask again after `retryAfter` seconds.
+    Unavailable,
+    /// Correct the document's syntax.
+    ParseFailed,
+    /// Correct the document against the schema.
+    ValidationFailed,
+    /// Ask for less at once.
+    TooComplex,
+    /// Report `requestId`.
+    Internal,
+}
+
+impl Code {
+    /// The code's name in `extensions.code`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::BadUserInput => "BAD_USER_INPUT",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
+            Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::TooComplex => "QUERY_TOO_COMPLEX",
+            Self::Internal => "INTERNAL_SERVER_ERROR",
+        }
+    }
+}
+
+/// What the door itself refuses, before any domain code runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denial {
+    /// No bearer token.
+    #[error("This needs a signed-in user. Send 'Authorization: Bearer TOKEN'.")]
+    TokenMissing,
+    /// The bearer token's life is over.
+    #[error("The access token has expired. Refresh it and try again.")]
+    TokenExpired,
+    /// The bearer token is not one of ours.
+    #[error("The access token is not valid. Refresh it and try again.")]
+    TokenInvalid,
+    /// The caller's role is not powerful enough.
+    #[error("This needs the role {}.", .0.as_str())]
+    RoleRequired(Role),
+    /// The page may not use the session cookie.
+    #[error(
+        "The session cookie cannot be used from this page: send the request from an allowed origin, or use transport BODY."
+    )]
+    OriginRefused,
+    /// `first` is not a page's size.
+    #[error("first is a number from 1 to 100.")]
+    FirstInvalid,
+    /// The cursor is not one that this server gave.
+    #[error("after is not a cursor of this list. Use the endCursor of the page before.")]
+    CursorInvalid,
+}
+
+/// The public error for a refusal at the door.
+pub fn deny(denial: Denial) -> Error {
+    let (code, reason) = match denial {
+        Denial::TokenMissing => (Code::Unauthenticated, "TOKEN_MISSING"),
+        Denial::TokenExpired => (Code::Unauthenticated, "TOKEN_EXPIRED"),
+        Denial::TokenInvalid => (Code::Unauthenticated, "TOKEN_INVALID"),
+        Denial::RoleRequired(_) => (Code::Forbidden, "ROLE_REQUIRED"),
+        Denial::OriginRefused => (Code::Forbidden, "ORIGIN_REFUSED"),
+        Denial::FirstInvalid => return bad_input(denial, "first", "FIRST_INVALID"),
+        Denial::CursorInvalid => return bad_input(denial, "after", "CURSOR_INVALID"),
+    };
+    error(denial, code, reason)
+}
+
+/// The public error for what the domain answered. The cause of a fault of ours goes to the log and nowhere else.
+pub fn public(cause: impl Into<AccountError>) -> Error {
+    use AccountError as A;
+    let cause = cause.into();
+    match &cause {
+        A::EmailInvalid => bad_input(cause, "email", "EMAIL_INVALID"),
+        A::EmailTaken => bad_input(cause, "email", "EMAIL_TAKEN"),
+        A::NameInvalid => bad_input(cause, "name", "NAME_INVALID"),
+        A::PasswordTooShort(_) => bad_input(cause, "password", "PASSWORD_TOO_SHORT"),
+        A::PasswordTooLong(_) => bad_input(cause, "password", "PASSWORD_TOO_LONG"),
+        A::PasswordTooWeak(_) => bad_input(cause, "password", "PASSWORD_TOO_WEAK"),
+        A::BadCredentials => error(cause, Code::Unauthenticated, "BAD_CREDENTIALS"),
+        A::Disabled => error(cause, Code::Forbidden, "ACCOUNT_DISABLED"),
+        A::RegistrationClosed => error(cause, Code::Forbidden, "REGISTRATION_CLOSED"),
+        A::ReauthenticationRequired => error(cause, Code::Forbidden, "REAUTHENTICATION_REQUIRED"),
+        A::Busy(wait) => retry_later(&cause, *wait),
+        A::Session(session) => public_session(session),
+        A::Storage(storage) => public_storage(storage),
+        A::Internal(fault) => internal(fault),
+    }
+}
+
+fn public_session(cause: &SessionError) -> Error {
+    use SessionError as S;
+    let unauthenticated = |reason| error(cause, Code::Unauthenticated, reason);
+    match cause {
+        S::RefreshMissing => unauthenticated("REFRESH_MISSING"),
+        S::RefreshInvalid => unauthenticated("REFRESH_INVALID"),
+        S::RefreshExpired => unauthenticated("REFRESH_EXPIRED"),
+        S::RefreshReused => unauthenticated("REFRESH_REUSED"),
+        S::Ended => unauthenticated("SESSION_ENDED"),
+        S::AttemptInvalid => bad_input(cause, "attempt", "ATTEMPT_INVALID"),
+        S::Key(fault) => internal(fault),
+        S::Storage(storage) => public_storage(storage),
+    }
+}
+
+fn public_storage(cause: &StorageError) -> Error {
+    match cause {
+        StorageError::Unavailable(why) => {
+            tracing::warn!(why, "the database is not available");
+            retry_later(&"The service is not available just now. Try again in a moment.", StorageError::RETRY_AFTER)
+        }
+        other => internal(other),
+    }
+}
+
+fn internal(fault: &dyn Display) -> Error {
+    tracing::error!(%fault, "a request failed");
+    Error::new("Something went wrong on our side.").extend_with(|_, ext| ext.set("code", Code::Internal.as_str()))
+}
+
+fn error(message: impl Display, code: Code, reason: &'static str) -> Error {
+    Error::new(message.to_string()).extend_with(|_, ext| {
+        ext.set("code", code.as_str());
+        ext.set("reason", reason);
+    })
+}
+
+fn bad_input(message: impl Display, field: &'static str, reason: &'static str) -> Error {
+    error(message, Code::BadUserInput, reason).extend_with(|_, ext| ext.set("field", field))
+}
+
+fn retry_later(message: &dyn Display, wait: Duration) -> Error {
+    Error::new(message.to_string()).extend_with(|_, ext| {
+        ext.set("code", Code::Unavailable.as_str());
+        ext.set("retryAfter", wait.as_secs().max(1));
+    })
+}
+

@@ -1,0 +1,118 @@
+//! The GraphQL layer: types, guards and resolvers, each one domain call and one conversion.
+
+mod accounts;
+mod context;
+mod error;
+mod guard;
+mod scalars;
+mod sessions;
+
+use std::sync::Arc;
+
+use async_graphql::extensions::{
+    Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextRequest, NextValidation,
+};
+use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::{
+    EmptySubscription, MergedObject, Response, SchemaBuilder, ServerError, ServerResult, ValidationResult, Variables,
+};
+
+pub use context::{Caller, CookieWrite, Services, SessionCookie};
+pub use error::Code;
+
+use crate::config::GraphqlSettings;
+
+/// What can be asked.
+#[derive(MergedObject, Default)]
+pub struct Query(accounts::AccountQuery);
+
+/// What can be done.
+#[derive(MergedObject, Default)]
+pub struct Mutation(accounts::AccountMutation, sessions::SessionMutation);
+
+/// The schema.
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+/// How deep a query may nest. graphql-js's own introspection query needs 15.
+const MAX_DEPTH: usize = 16;
+/// How many fields a query may ask for, list sizes multiplied in.
+const MAX_COMPLEXITY: usize = 2000;
+
+fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+}
+
+/// The schema that the server executes.
+pub fn schema(services: Services, settings: &GraphqlSettings) -> Schema {
+    let builder = builder()
+        .data(services)
+        .limit_depth(MAX_DEPTH)
+        .limit_complexity(MAX_COMPLEXITY)
+        .extension(ErrorCodes);
+    if settings.introspection { builder.finish() } else { builder.disable_introspection().disable_suggestions().finish() }
+}
+
+/// The schema in GraphQL's own language, as `schema.graphql` holds it.
+pub fn sdl() -> String {
+    let options = async_graphql::SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
+    let sdl = builder().finish().sdl_with_options(options);
+    format!("{}\n", sdl.trim())
+}
+
+/// Gives the errors of the GraphQL library itself a code of ours.
+struct ErrorCodes;
+
+impl ExtensionFactory for ErrorCodes {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+#[async_trait::async_trait]
+impl Extension for ErrorCodes {
+    async fn parse_query(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        next.run(ctx, query, variables).await.map_err(|error| with_code(error, Code::ParseFailed))
+    }
+
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        next.run(ctx).await.map_err(|errors| {
+            let code = |error: &ServerError| match error.message.as_str() {
+                "Query is too complex." | "Query is nested too deep." => Code::TooComplex,
+                _ => Code::ValidationFailed,
+            };
+            errors.into_iter().map(|error| { let code = code(&error); with_code(error, code) }).collect()
+        })
+    }
+
+    /// What is left without a code by then is an argument or variable that does not fit its type.
+    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
+        let mut response = next.run(ctx).await;
+        let errors = std::mem::take(&mut response.errors);
+        response.errors = errors
+            .into_iter()
+            .map(|error| {
+                let code = if error.path.is_empty() { Code::ValidationFailed } else { Code::BadUserInput };
+                with_code(error, code)
+            })
+            .collect();
+        response
+    }
+}
+
+fn with_code(mut error: ServerError, code: Code) -> ServerError {
+    let extensions = error.extensions.get_or_insert_default();
+    if extensions.get("code").is_none() {
+        extensions.set("code", code.as_str());
+    }
+    error
+}

@@ -1,0 +1,121 @@
+//! Sessions in GraphQL: the answer of every sign-in, refresh and logout.
+
+use async_graphql::{Context, ID, Object, Result, SimpleObject};
+
+use super::accounts::User;
+use super::context::{Caller, ContextExt as _};
+use super::error::public;
+use super::scalars::{DateTime, TokenTransport};
+use crate::accounts::SignIn;
+use crate::sessions::{Grant, SessionError};
+use crate::values::Transport;
+
+/// The answer of every mutation that signs a user in or keeps one signed in.
+#[derive(SimpleObject)]
+pub struct AuthPayload {
+    /// The signed-in user.
+    user: User,
+    /// A signed JWT (typ at+jwt). Send it as 'Authorization: Bearer TOKEN'. Keep it in memory only.
+    access_token: String,
+    /// Seconds from now until accessToken expires.
+    expires_in: u64,
+    /// The server's clock when it signed accessToken, so that a client can learn how wrong its own clock is.
+    issued_at: DateTime,
+    /// The session that the tokens belong to; it keeps its id when they are renewed.
+    session_id: ID,
+    /// The token to renew with. Null when the session's transport is COOKIE.
+    refresh_token: Option<String>,
+    /// Seconds from now until the refresh token expires, if it is not used before.
+    refresh_expires_in: u64,
+}
+
+impl From<Grant> for AuthPayload {
+    fn from(grant: Grant) -> Self {
+        let in_body = grant.transport == Transport::Body;
+        Self {
+            user: grant.user.into(),
+            access_token: grant.access.token.expose().to_owned(),
+            expires_in: grant.access.expires_in.as_secs(),
+            issued_at: grant.access.issued_at.into(),
+            session_id: grant.session.to_string().into(),
+            refresh_token: in_body.then(|| grant.refresh_token.expose().to_owned()),
+            refresh_expires_in: grant.refresh_expires_in.as_secs(),
+        }
+    }
+}
+
+/// How the caller of a mutation signs in over the transport that was asked for.
+///
+/// # Errors
+/// `FORBIDDEN` with `ORIGIN_REFUSED` when the page may not have the cookie.
+pub fn sign_in<'a>(ctx: &'a Context<'_>, transport: TokenTransport) -> Result<SignIn<'a>> {
+    let transport = Transport::from(transport);
+    let replaces = match transport {
+        Transport::Cookie => {
+            ctx.cookie().check_origin()?;
+            ctx.cookie().read()?.cloned()
+        }
+        Transport::Body => None,
+    };
+    Ok(SignIn { transport, peer: ctx.peer(), replaces })
+}
+
+/// Turns a grant into the answer, and into the cookie where that is the session's transport.
+pub fn answer(ctx: &Context<'_>, grant: Grant) -> AuthPayload {
+    if grant.transport == Transport::Cookie {
+        ctx.cookie().set(&grant);
+    }
+    grant.into()
+}
+
+/// Mutations of sessions.
+#[derive(Default)]
+pub struct SessionMutation;
+
+#[Object]
+impl SessionMutation {
+    /// Rotates the refresh token. It is read from the argument, or else from the cookie; the answer uses the same transport.
+    async fn refresh(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The refresh token, where the session's transport is BODY.", secret)] refresh_token: Option<
+            String,
+        >,
+        #[graphql(
+            desc = "A random text of 16 bytes or more that the client stores before it sends and replaces after success; a repeat with the same text gets the same answer, however late.",
+            secret
+        )]
+        attempt: Option<String>,
+    ) -> Result<AuthPayload> {
+        let from_cookie = refresh_token.is_none();
+        let token = match &refresh_token {
+            Some(token) => Some(token.as_str()),
+            None => ctx.cookie().read()?.map(|token| token.expose()),
+        };
+        let token = token.ok_or_else(|| public(SessionError::RefreshMissing))?;
+        let renewed = ctx.sessions().refresh(token, attempt.as_deref(), ctx.peer()).await;
+        if from_cookie && renewed.as_ref().is_err_and(SessionError::is_final) {
+            ctx.cookie().clear();
+        }
+        Ok(answer(ctx, renewed.map_err(public)?))
+    }
+
+    /// Ends the session of the argument, else of the cookie, else of the bearer token, and clears the cookie. True also when there was nothing to end.
+    async fn logout(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The refresh token, where the session's transport is BODY.", secret)] refresh_token: Option<
+            String,
+        >,
+    ) -> Result<bool> {
+        if let Some(token) = &refresh_token {
+            ctx.sessions().end_by_token(token, ctx.peer()).await.map_err(public)?;
+        } else if let Some(token) = ctx.cookie().read()? {
+            ctx.sessions().end_by_token(token.expose(), ctx.peer()).await.map_err(public)?;
+            ctx.cookie().clear();
+        } else if let Caller::SignedIn(caller) = ctx.caller() {
+            ctx.sessions().end_own(caller, ctx.peer()).await.map_err(public)?;
+        }
+        Ok(true)
+    }
+}

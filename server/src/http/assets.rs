@@ -1,0 +1,96 @@
+//! The demo and GraphiQL, where they were built.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use axum::http::{StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get_service;
+use axum::Router;
+use tower::ServiceExt as _;
+use tower_http::services::{ServeDir, ServeFile};
+
+use crate::app::App;
+use crate::config::HttpSettings;
+
+/// Nothing from elsewhere, no inline script, no inline style (OWASP Content Security Policy Cheat Sheet).
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
+     font-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; \
+     frame-ancestors 'none'";
+/// GraphiQL's editor writes its styles as it runs.
+const GRAPHIQL_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+     font-src 'self' data:; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// What an answer of ours may do that is no page.
+const BARE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// Serves the folder of built assets; without it, a page that says how to build it.
+pub fn router(settings: &HttpSettings, graphiql: bool) -> Router<Arc<App>> {
+    let folder = &settings.assets;
+    let page = |name: &str| ServeFile::new(folder.join(name));
+    let index = page("index.html");
+    let files = ServeDir::new(folder).append_index_html_on_directories(true).precompressed_gzip();
+    let mut router = Router::new();
+    if graphiql {
+        router = router.route("/graphiql", get_service(page("graphiql.html")));
+    }
+    router
+        .fallback(move |request: Request| serve(files.clone(), index.clone(), graphiql, request))
+        .layer(middleware::from_fn(with_headers))
+}
+
+/// A file; else, for a browser that navigates, the demo, which routes by itself.
+async fn serve(files: ServeDir, index: ServeFile, graphiql: bool, request: Request) -> Response {
+    let path = request.uri().path();
+    if !graphiql && path.starts_with("/graphiql") {
+        return not_found(request.uri());
+    }
+    let accepts_html = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let navigates = accepts_html.is_some_and(|accept| accept.contains("text/html"));
+    let (parts, body) = request.into_parts();
+    let again = Request::from_parts(parts.clone(), axum::body::Body::empty());
+    let Ok(found) = files.oneshot(Request::from_parts(parts.clone(), body)).await;
+    if found.status() != StatusCode::NOT_FOUND {
+        return found.into_response();
+    }
+    if !navigates {
+        return not_found(&parts.uri);
+    }
+    let Ok(page) = index.oneshot(again).await;
+    if page.status() == StatusCode::NOT_FOUND { not_built(&parts.uri) } else { page.into_response() }
+}
+
+fn not_found(uri: &Uri) -> Response {
+    (StatusCode::NOT_FOUND, format!("There is nothing at {}.\n", uri.path())).into_response()
+}
+
+fn not_built(uri: &Uri) -> Response {
+    if uri.path() != "/" {
+        return not_found(uri);
+    }
+    let text = "Countersign is running. The API is at /graphql, the keys are at /.well-known/jwks.json.\n\
+                The demo and GraphiQL are not built: `cargo xtask demo` builds them, COUNTERSIGN_HTTP__ASSETS names their folder.\n";
+    (StatusCode::OK, text).into_response()
+}
+
+/// The policy that a page needs, and caching: names under /assets hold a hash of their content.
+async fn with_headers(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    let is_page = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let policy = match path.as_str() {
+        "/graphiql" | "/graphiql.html" if is_page => GRAPHIQL_POLICY,
+        _ if is_page => POLICY,
+        _ => BARE_POLICY,
+    };
+    let cache = if path.starts_with("/assets/") && response.status().is_success() {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+    response
+}

@@ -1,0 +1,309 @@
+//! GraphQL over HTTP, as the GraphQL-over-HTTP specification (draft of 2025) has it.
+//!
+//! The stock extractor of async-graphql-axum runs mutations sent by GET and takes JSON sent as text/plain, which a page of any
+//! origin can send; so this is our own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType};
+use async_graphql::{Request, Response as GraphqlResponse, ServerError, Variables};
+use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{ConnectInfo, Query, State};
+use axum::http::header::{ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use tower_http::request_id::RequestId;
+
+use super::{cookies, hosts, peer};
+use crate::app::App;
+use crate::graphql::{Caller, Code, SessionCookie};
+use crate::values::Identity;
+
+/// How many operations one document may define.
+const MAX_OPERATIONS: usize = 16;
+
+/// The parameters of a request.
+#[derive(Deserialize)]
+struct Parameters {
+    query: String,
+    #[serde(default, rename = "operationName")]
+    operation_name: Option<String>,
+    #[serde(default)]
+    variables: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Read for its type only: we understand none.
+    #[serde(default, rename = "extensions")]
+    _extensions: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// The parameters as they stand in a URL: objects as JSON text.
+#[derive(Deserialize)]
+pub struct UrlParameters {
+    query: String,
+    #[serde(default, rename = "operationName")]
+    operation_name: Option<String>,
+    #[serde(default)]
+    variables: Option<String>,
+    #[serde(default)]
+    extensions: Option<String>,
+}
+
+/// The media type of the answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MediaType {
+    /// `application/graphql-response+json`: the status says whether the request could be executed.
+    GraphqlResponse,
+    /// `application/json`, for older clients: a well-formed request is answered with 200.
+    Json,
+}
+
+/// The parts of a request that are neither its body nor its URL.
+pub struct Envelope {
+    connection: SocketAddr,
+    headers: HeaderMap,
+    id: Option<RequestId>,
+}
+
+impl axum::extract::FromRequestParts<Arc<App>> for Envelope {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut axum::http::request::Parts, app: &Arc<App>) -> Result<Self, Response> {
+        let connection = ConnectInfo::<SocketAddr>::from_request_parts(parts, app).await;
+        Ok(Self {
+            connection: connection.map_err(IntoResponse::into_response)?.0,
+            headers: parts.headers.clone(),
+            id: parts.extensions.get().cloned(),
+        })
+    }
+}
+
+/// GET: queries only.
+pub async fn by_get(
+    State(app): State<Arc<App>>,
+    envelope: Envelope,
+    query: Result<Query<UrlParameters>, QueryRejection>,
+) -> Response {
+    let Some(media) = accepted(&envelope.headers) else { return not_acceptable() };
+    let Ok(Query(url)) = query else { return malformed(media, "GET needs the parameter query, each parameter at most once.") };
+    let object = |text: Option<String>| text.filter(|text| !text.is_empty()).map(|text| serde_json::from_str(&text)).transpose();
+    let (Ok(variables), Ok(extensions)) = (object(url.variables), object(url.extensions)) else {
+        return malformed(media, "variables and extensions are JSON objects.");
+    };
+    let parameters = Parameters {
+        query: url.query,
+        operation_name: url.operation_name.filter(|name| !name.is_empty()),
+        variables,
+        _extensions: extensions,
+    };
+    answer(app, envelope, parameters, media, Method::Get).await
+}
+
+/// POST: `application/json`, in UTF-8.
+pub async fn by_post(State(app): State<Arc<App>>, envelope: Envelope, body: Bytes) -> Response {
+    let Some(media) = accepted(&envelope.headers) else { return not_acceptable() };
+    if !is_json(&envelope.headers) {
+        let why = "Send the request as application/json in UTF-8.";
+        return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, why);
+    }
+    match serde_json::from_slice(&body) {
+        Ok(parameters) => answer(app, envelope, parameters, media, Method::Post).await,
+        Err(_) => malformed(
+            media,
+            "The body is a JSON object with query, and optionally operationName, variables and extensions.",
+        ),
+    }
+}
+
+/// Any other method.
+pub async fn other_method() -> Response {
+    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, MediaType::Json, "Use POST, or GET for queries.");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
+    response
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Get,
+    Post,
+}
+
+async fn answer(app: Arc<App>, envelope: Envelope, parameters: Parameters, media: MediaType, method: Method) -> Response {
+    let mut request = Request::new(parameters.query);
+    request.operation_name = parameters.operation_name;
+    request.variables = Variables::from_json(parameters.variables.unwrap_or_default().into());
+    // A parse error is reported by the execution, in the form of all others.
+    if let Ok(document) = request.parsed_query() {
+        if document.operations.iter().count() > MAX_OPERATIONS {
+            return refusal(StatusCode::BAD_REQUEST, media, "A document may define up to 16 operations.");
+        }
+        let name = request.operation_name.clone();
+        if method == Method::Get && request.parsed_query().is_ok_and(|document| changes_something(document, name.as_deref())) {
+            let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, media, "Send mutations by POST.");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            return response;
+        }
+    }
+    let settings = &app.settings.http;
+    let origin_allowed = hosts::origin_is_allowed(settings, app.settings.profile, &envelope.headers);
+    let cookie = Arc::new(SessionCookie::new(cookies::read(settings, &envelope.headers), origin_allowed));
+    let request = request
+        .data(caller(&app, &envelope.headers))
+        .data(peer::peer(envelope.connection.ip(), &envelope.headers, &settings.trusted_proxies))
+        .data(Arc::clone(&cookie));
+    // On a task of its own: a client that hangs up must not leave a transaction open half way.
+    let execution = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move { async_graphql::Executor::execute(&app.schema, request).await }
+    });
+    let executed = match execution.await {
+        Ok(executed) => executed,
+        Err(_) => GraphqlResponse::from_errors(vec![coded("Something went wrong on our side.", Code::Internal)]),
+    };
+    let mut response = render(executed, media, envelope.id.as_ref());
+    if let Some(write) = cookie.take_write() {
+        cookies::write(settings, &write, response.headers_mut());
+    }
+    response
+}
+
+/// Whether the operation that would run is not a query. What cannot be decided is left to the execution, which refuses it.
+fn changes_something(document: &ExecutableDocument, name: Option<&str>) -> bool {
+    let operation = match (&document.operations, name) {
+        (DocumentOperations::Single(operation), _) => Some(operation),
+        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
+        (DocumentOperations::Multiple(_), None) => None,
+    };
+    operation.is_some_and(|operation| operation.node.ty != OperationType::Query)
+}
+
+/// Who the bearer token speaks for (RFC 6750 §2.1).
+fn caller(app: &App, headers: &HeaderMap) -> Caller {
+    let Some(header) = headers.get(AUTHORIZATION) else { return Caller::Anonymous };
+    let token = header.to_str().ok().and_then(|text| text.split_once(' '));
+    let verified = match token {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => app.tokens.verify(token),
+        _ => Err(crate::tokens::TokenError::Invalid("not a bearer token")),
+    };
+    match verified {
+        Ok(claims) => Caller::SignedIn(Identity::from(&claims)),
+        Err(refused) => {
+            tracing::debug!(%refused, "an access token was refused");
+            Caller::Rejected(refused)
+        }
+    }
+}
+
+/// The media type that the client wants; `None` when it wants neither of ours.
+fn accepted(headers: &HeaderMap) -> Option<MediaType> {
+    let lines: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok()).collect();
+    if lines.is_empty() {
+        return Some(MediaType::Json);
+    }
+    let ranges = lines.iter().flat_map(|line| line.split(','));
+    let mut best: Option<(MediaType, f32)> = None;
+    for range in ranges {
+        let mut parts = range.split(';').map(str::trim);
+        let media = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+            "application/graphql-response+json" => MediaType::GraphqlResponse,
+            "application/json" | "application/*" | "*/*" => MediaType::Json,
+            _ => continue,
+        };
+        let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f32>().ok());
+        match (quality, best) {
+            (Some(quality), Some((_, most))) if quality <= most => {}
+            (Some(quality), _) if quality > 0.0 => best = Some((media, quality)),
+            _ => {}
+        }
+    }
+    best.map(|(media, _)| media)
+}
+
+/// Whether the body is JSON in UTF-8. A page of another origin can send form and text bodies without being asked, not this.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else { return false };
+    let mut parts = kind.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let json = parts.next().is_some_and(|media| media == "application/json");
+    let utf8 = parts.all(|part| match part.strip_prefix("charset=") {
+        Some(charset) => matches!(charset.trim_matches('"'), "utf-8" | "utf8"),
+        None => true,
+    });
+    json && utf8
+}
+
+fn not_acceptable() -> Response {
+    let why = "Accept application/graphql-response+json or application/json.";
+    refusal(StatusCode::NOT_ACCEPTABLE, MediaType::Json, why)
+}
+
+fn malformed(media: MediaType, why: &str) -> Response {
+    refusal(StatusCode::BAD_REQUEST, media, why)
+}
+
+fn refusal(status: StatusCode, media: MediaType, why: &str) -> Response {
+    respond(status, media, &serde_json::json!({
+        "errors": [{ "message": why, "extensions": { "code": Code::ValidationFailed.as_str() } }]
+    }))
+}
+
+fn coded(message: &str, code: Code) -> ServerError {
+    let mut error = ServerError::new(message, None);
+    error.extensions.get_or_insert_default().set("code", code.as_str());
+    error
+}
+
+/// The answer, with the status that its media type asks for.
+fn render(response: GraphqlResponse, media: MediaType, id: Option<&RequestId>) -> Response {
+    let codes: Vec<Option<String>> = response.errors.iter().map(|error| text_of(error, "code")).collect();
+    let has_code = |wanted: Code| codes.iter().flatten().any(|code| code == wanted.as_str());
+    // Nothing was executed when the document itself was refused; such an answer has no data (GraphQL §7.1.2).
+    let executed = response.errors.iter().all(|error| !error.path.is_empty())
+        || !(has_code(Code::ParseFailed) || has_code(Code::ValidationFailed) || has_code(Code::TooComplex));
+    let retry_after = response.errors.iter().find_map(|error| text_of(error, "retryAfter"));
+    let headers = response.http_headers.clone();
+    let Ok(mut json) = serde_json::to_value(&response) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    if !executed {
+        json.as_object_mut().map(|answer| answer.remove("data"));
+    }
+    name_request(&mut json, id);
+    let status = match media {
+        MediaType::GraphqlResponse if !executed => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    };
+    let mut answer = respond(status, media, &json);
+    answer.headers_mut().extend(headers);
+    if let Some(wait) = retry_after.and_then(|wait| wait.parse().ok()) {
+        answer.headers_mut().insert(RETRY_AFTER, wait);
+    }
+    answer
+}
+
+fn text_of(error: &ServerError, name: &str) -> Option<String> {
+    match error.extensions.as_ref()?.get(name)? {
+        async_graphql::Value::String(text) => Some(text.clone()),
+        async_graphql::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Puts the request's id into each error that is a fault of ours, so that its report leads to the line in the log.
+fn name_request(json: &mut serde_json::Value, id: Option<&RequestId>) {
+    let Some(id) = id.and_then(|id| id.header_value().to_str().ok()) else { return };
+    for error in json["errors"].as_array_mut().into_iter().flatten() {
+        if error["extensions"]["code"] == Code::Internal.as_str() {
+            error["extensions"]["requestId"] = id.into();
+        }
+    }
+}
+
+fn respond(status: StatusCode, media: MediaType, json: &serde_json::Value) -> Response {
+    let kind = match media {
+        MediaType::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+        MediaType::Json => "application/json; charset=utf-8",
+    };
+    // Answers hold tokens (RFC 6749 §5.1).
+    (status, [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], json.to_string()).into_response()
+}

@@ -1,0 +1,22 @@
+//! Whether the process lives, and whether it can serve.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+
+use crate::app::App;
+
+/// `/healthz`: 200 while the process runs. `/readyz`: 200 while it can serve, else 503 with the reason.
+pub fn router() -> Router<Arc<App>> {
+    Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready))
+}
+
+async fn ready(State(app): State<Arc<App>>) -> (StatusCode, String) {
+    match app.ready().await {
+        Ok(()) => (StatusCode::OK, "ready".to_owned()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
+    }
+}

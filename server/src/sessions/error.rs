@@ -1,0 +1,40 @@
+//! Why a session is not renewed.
+
+use crate::storage::StorageError;
+use crate::tokens::KeyError;
+
+/// Why a session is not opened or renewed.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// Neither a refresh token nor a cookie came along.
+    #[error("There is no session to renew. Sign in.")]
+    RefreshMissing,
+    /// It is no refresh token of ours, or an act since made it worthless.
+    #[error("The refresh token is not valid. Sign in again.")]
+    RefreshInvalid,
+    /// The session was not used for too long, or has reached its absolute end.
+    #[error("The session has expired. Sign in again.")]
+    RefreshExpired,
+    /// The refresh token had been used before: somebody else may have it, so the session was ended.
+    #[error("The refresh token was used twice, so the session was ended for safety. Sign in again.")]
+    RefreshReused,
+    /// The session was ended.
+    #[error("The session was ended. Sign in again.")]
+    Ended,
+    /// The attempt key is too short to be random.
+    #[error("attempt is a random text of 16 to 256 bytes, new for each refresh.")]
+    AttemptInvalid,
+    /// No token could be signed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The database did not do its part.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl SessionError {
+    /// Whether the token that was presented can never be renewed, so that its holder should forget it.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::RefreshInvalid | Self::RefreshExpired | Self::RefreshReused | Self::Ended)
+    }
+}

@@ -1,0 +1,394 @@
+//! Sessions: opened by a password, kept alive by a rotating refresh token, ended at any time.
+
+mod error;
+mod refresh_token;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+
+pub use error::SessionError;
+use refresh_token::RefreshToken;
+
+use crate::accounts::User;
+use crate::audit::{Audit, AuthEventKind};
+use crate::clock::{Clock, Rng, random};
+use crate::config::{SessionSettings, TheftEnds};
+use crate::storage::{Opening, Rotation, SessionRow, Storage, UserRow};
+use crate::tokens::{AccessToken, KeyError, Subject, Tokens};
+use crate::values::{Identity, Peer, Secret, SessionId, Transport, UnixMillis, UserId};
+
+/// Opens, renews and ends sessions.
+pub struct Sessions {
+    storage: Storage,
+    tokens: Arc<Tokens>,
+    audit: Arc<Audit>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<Rng>,
+    settings: SessionSettings,
+}
+
+/// What a client gets that signed in or stays signed in.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// The user.
+    pub user: User,
+    /// The session.
+    pub session: SessionId,
+    /// How the refresh token travels.
+    pub transport: Transport,
+    /// The access token.
+    pub access: AccessToken,
+    /// The refresh token that is good now.
+    pub refresh_token: Secret,
+    /// How long it is good for if it is not used.
+    pub refresh_expires_in: Duration,
+}
+
+/// What a superseded refresh token means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// The same call again: its answer was lost.
+    SameCall,
+    /// Another tab, or a client without attempt keys; `foreign` is the new count when it came from somewhere else.
+    SecondUse { foreign: Option<i64> },
+    /// Somebody has a copy.
+    Theft,
+}
+
+/// So many generations in a row that were also used from somewhere else are no accident.
+const FOREIGN_REPEATS_OF_A_THIEF: i64 = 3;
+/// An attempt key of fewer bytes could be guessed; one of more is no key.
+const ATTEMPT_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
+/// Ended and expired sessions are kept for a day, so that their clients are told why.
+const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
+
+impl Sessions {
+    /// Sessions kept in `storage`, with access tokens by `tokens`.
+    pub fn new(
+        storage: Storage,
+        tokens: Arc<Tokens>,
+        audit: Arc<Audit>,
+        clock: Arc<dyn Clock>,
+        rng: Arc<Rng>,
+        settings: SessionSettings,
+    ) -> Self {
+        Self { storage, tokens, audit, clock, rng, settings }
+    }
+
+    /// A session for `user` that begins now; the caller writes it.
+    pub fn draft(&self, user: UserId, transport: Transport, peer: &Peer) -> SessionRow {
+        let now = self.clock.now();
+        let expires_at = now + self.settings.absolute_ttl;
+        SessionRow {
+            id: SessionId::new(now, random(&*self.rng)),
+            user_id: user,
+            transport,
+            nonce: BASE64URL.encode(random::<32>(&*self.rng)),
+            generation: 1,
+            attempt_hash: None,
+            rotated_at: now,
+            rotated_before_at: now,
+            foreign_repeats: 0,
+            foreign_repeat_generation: 0,
+            created_at: now,
+            refresh_expires_at: expires_at.min(now + self.settings.refresh_ttl),
+            expires_at,
+            ended_at: None,
+            ip_address: peer.ip.map(|ip| ip.to_string()),
+            user_agent: peer.user_agent.clone(),
+        }
+    }
+
+    /// Opens a session for a user whose password was just verified against `user.password_hash`; `None` when the account has
+    /// changed since.
+    ///
+    /// # Errors
+    /// [`SessionError::Storage`] when the database did not do its part.
+    pub async fn open(&self, user: UserRow, transport: Transport, peer: &Peer) -> Result<Option<Grant>, SessionError> {
+        let session = self.draft(user.id, transport, peer);
+        let now = session.created_at;
+        let opening = Opening {
+            session: session.clone(),
+            password_hash: &user.password_hash,
+            max_per_user: self.settings.max_per_user,
+            opened: self.audit.event(AuthEventKind::LoginSucceeded, peer).user(user.id).session(session.id),
+            ended: &|id, user| self.audit.event(AuthEventKind::SessionRevoked, peer).user(user).session(id),
+        };
+        match self.storage.open_session(opening, now).await? {
+            Some(user) => self.grant(user, &session).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The tokens for a session as its row stands.
+    ///
+    /// # Errors
+    /// [`SessionError::Key`] when nothing can be signed.
+    pub fn grant(&self, user: UserRow, session: &SessionRow) -> Result<Grant, SessionError> {
+        let now = self.clock.now();
+        let subject = Subject {
+            user: user.id,
+            session: session.id,
+            version: user.token_version,
+            role: user.role,
+            auth_time: session.created_at,
+            not_after: session.expires_at,
+        };
+        let ring = self.tokens.ring();
+        let refresh_token = ring
+            .refresh_key_id(now)
+            .and_then(|key| RefreshToken::issue(ring, key, session.id, session.generation, &session.nonce))
+            .ok_or_else(|| KeyError::Damaged("that makes refresh tokens".to_owned()))?;
+        Ok(Grant {
+            user: user.into(),
+            session: session.id,
+            transport: session.transport,
+            access: self.tokens.sign(&subject)?,
+            refresh_token: refresh_token.expose(),
+            refresh_expires_in: Duration::from_secs(session.refresh_expires_at.since(now).as_secs()),
+        })
+    }
+
+    /// Renews a session: a new access token, and the next refresh token in place of `presented`.
+    ///
+    /// `attempt` is the call's own random key: a repeat with the same key is the same call, however late.
+    ///
+    /// # Errors
+    /// [`SessionError::RefreshInvalid`], [`SessionError::RefreshExpired`], [`SessionError::Ended`]; and
+    /// [`SessionError::RefreshReused`] when somebody else has a copy of the token, which ends the session (RFC 9700 §4.14.2).
+    pub async fn refresh(&self, presented: &str, attempt: Option<&str>, peer: &Peer) -> Result<Grant, SessionError> {
+        let attempt_hash = attempt.map(hash_attempt).transpose()?;
+        let (token, mut session, user) = self.authenticate(presented).await?.ok_or(SessionError::RefreshInvalid)?;
+        let now = self.clock.now();
+        let rotation = Rotation {
+            id: session.id,
+            nonce: &session.nonce,
+            generation: token.generation,
+            attempt_hash: attempt_hash.clone(),
+            refresh_expires_at: session.expires_at.min(now + self.settings.refresh_ttl),
+            peer,
+            now,
+        };
+        let event = comes_from_elsewhere(&session, peer)
+            .then(|| self.audit.event(AuthEventKind::Refreshed, peer).user(user.id).session(session.id));
+        if self.storage.advance_generation(&rotation, event).await? {
+            session.refresh_expires_at = rotation.refresh_expires_at;
+            session.generation = token.generation + 1;
+            return self.grant(user, &session);
+        }
+        self.answer_superseded(&token, attempt_hash.as_deref(), peer, now).await
+    }
+
+    async fn answer_superseded(
+        &self,
+        token: &RefreshToken,
+        attempt_hash: Option<&str>,
+        peer: &Peer,
+        now: UnixMillis,
+    ) -> Result<Grant, SessionError> {
+        let found = self.storage.find_session(&token.session).await?;
+        let (session, user) = found
+            .filter(|(session, _)| token.is_authentic(self.tokens.ring(), &session.nonce))
+            .ok_or(SessionError::RefreshInvalid)?;
+        if session.ended_at.is_some() {
+            return Err(SessionError::Ended);
+        }
+        if session.expires_at.min(session.refresh_expires_at) <= now {
+            return Err(SessionError::RefreshExpired);
+        }
+        let event = |kind| self.audit.event(kind, peer).user(session.user_id).session(session.id);
+        match judge(&session, token.generation, attempt_hash, peer, now, self.settings.reuse_grace) {
+            Verdict::SameCall => {}
+            Verdict::SecondUse { foreign } => {
+                let event = event(AuthEventKind::RefreshRepeated);
+                self.storage.record_repeat(&session.id, session.generation, foreign, event).await?;
+            }
+            Verdict::Theft => {
+                let event = event(AuthEventKind::RefreshReuseDetected);
+                self.storage.end_session(&session.id, event, now).await?;
+                if self.settings.theft_ends == TheftEnds::User {
+                    let ended = |id, user| self.audit.event(AuthEventKind::SessionRevoked, peer).user(user).session(id);
+                    self.storage.end_sessions_of(&session.user_id, &ended, now).await?;
+                }
+                return Err(SessionError::RefreshReused);
+            }
+        }
+        self.grant(user, &session)
+    }
+
+    /// The session of a refresh token that we issued, of whatever generation.
+    async fn authenticate(&self, presented: &str) -> Result<Option<(RefreshToken, SessionRow, UserRow)>, SessionError> {
+        let Some(token) = RefreshToken::parse(presented) else { return Ok(None) };
+        let found = self.storage.find_session(&token.session).await?;
+        Ok(found
+            .filter(|(session, _)| token.is_authentic(self.tokens.ring(), &session.nonce))
+            .map(|(session, user)| (token, session, user)))
+    }
+
+    /// Ends the session of a refresh token; nothing happens when it is not one of ours, or has ended before.
+    ///
+    /// # Errors
+    /// [`SessionError::Storage`] when the database did not do its part.
+    pub async fn end_by_token(&self, presented: &str, peer: &Peer) -> Result<(), SessionError> {
+        match self.authenticate(presented).await? {
+            Some((_, session, user)) => self.end(session.id, user.id, peer).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the session of an access token.
+    ///
+    /// # Errors
+    /// [`SessionError::Storage`] when the database did not do its part.
+    pub async fn end_own(&self, caller: &Identity, peer: &Peer) -> Result<(), SessionError> {
+        self.end(caller.session, caller.user, peer).await
+    }
+
+    async fn end(&self, session: SessionId, user: UserId, peer: &Peer) -> Result<(), SessionError> {
+        let event = self.audit.event(AuthEventKind::LoggedOut, peer).user(user).session(session);
+        self.storage.end_session(&session, event, self.clock.now()).await?;
+        Ok(())
+    }
+
+    /// Deletes sessions that expired more than a day ago; how many.
+    ///
+    /// # Errors
+    /// [`SessionError::Storage`] when the database did not do its part.
+    pub async fn delete_expired(&self) -> Result<usize, SessionError> {
+        let before = UnixMillis(self.clock.now().0 - i64::try_from(KEPT_AFTER_EXPIRY.as_millis()).unwrap_or_default());
+        Ok(self.storage.delete_expired_sessions(before).await?)
+    }
+}
+
+/// What it means that a token of generation `presented` was used, while `session` is at a later one.
+///
+/// A client that lost the answer repeats the call, and one whose tabs share a cookie may use a token twice; whoever uses it
+/// after both can be ruled out has stolen it, or was stolen from.
+fn judge(
+    session: &SessionRow,
+    presented: i64,
+    attempt_hash: Option<&str>,
+    peer: &Peer,
+    now: UnixMillis,
+    grace: Duration,
+) -> Verdict {
+    let behind = session.generation - presented;
+    if behind == 1 && attempt_hash.is_some() && attempt_hash == session.attempt_hash.as_deref() {
+        return Verdict::SameCall;
+    }
+    let superseded_at = match behind {
+        1 => session.rotated_at,
+        2 => session.rotated_before_at,
+        _ => return Verdict::Theft,
+    };
+    if now.since(superseded_at) > grace {
+        return Verdict::Theft;
+    }
+    if !comes_from_elsewhere(session, peer) {
+        return Verdict::SecondUse { foreign: None };
+    }
+    let count = match session.generation - session.foreign_repeat_generation {
+        0 => session.foreign_repeats,
+        1 => session.foreign_repeats + 1,
+        _ => 1,
+    };
+    if count >= FOREIGN_REPEATS_OF_A_THIEF { Verdict::Theft } else { Verdict::SecondUse { foreign: Some(count) } }
+}
+
+/// Whether a call comes from another network or another browser than the last one that renewed the session.
+fn comes_from_elsewhere(session: &SessionRow, peer: &Peer) -> bool {
+    let before = session.ip_address.as_deref().map(Peer::network);
+    let now = peer.ip.map(|ip| Peer::network(&ip.to_string()));
+    before != now || session.user_agent != peer.user_agent
+}
+
+fn hash_attempt(attempt: &str) -> Result<String, SessionError> {
+    if !ATTEMPT_BYTES.contains(&attempt.len()) {
+        return Err(SessionError::AttemptInvalid);
+    }
+    Ok(BASE64URL.encode(digest::digest(&digest::SHA256, attempt.as_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(30);
+
+    /// At generation 10 since second 100, at 9 since second 90.
+    fn session() -> SessionRow {
+        SessionRow {
+            id: SessionId::new(UnixMillis(0), [1; 10]),
+            user_id: UserId::new(UnixMillis(0), [2; 10]),
+            transport: Transport::Cookie,
+            nonce: BASE64URL.encode([3; 32]),
+            generation: 10,
+            attempt_hash: Some(hash_attempt("0123456789abcdef").unwrap()),
+            rotated_at: UnixMillis(100_000),
+            rotated_before_at: UnixMillis(90_000),
+            foreign_repeats: 0,
+            foreign_repeat_generation: 0,
+            created_at: UnixMillis(0),
+            refresh_expires_at: UnixMillis(1_000_000),
+            expires_at: UnixMillis(1_000_000),
+            ended_at: None,
+            ip_address: Some("203.0.113.7".to_owned()),
+            user_agent: None,
+        }
+    }
+
+    fn home() -> Peer {
+        Peer { ip: Some("203.0.113.99".parse().unwrap()), user_agent: None }
+    }
+
+    fn away() -> Peer {
+        Peer { ip: Some("198.51.100.1".parse().unwrap()), user_agent: None }
+    }
+
+    fn verdict(session: &SessionRow, presented: i64, attempt: Option<&str>, peer: &Peer, at_secs: i64) -> Verdict {
+        let hash = attempt.map(|attempt| hash_attempt(attempt).unwrap());
+        judge(session, presented, hash.as_deref(), peer, UnixMillis(at_secs * 1000), GRACE)
+    }
+
+    #[test]
+    fn the_same_call_is_answered_however_late() {
+        let late = 900;
+        assert_eq!(verdict(&session(), 9, Some("0123456789abcdef"), &away(), late), Verdict::SameCall);
+        assert_eq!(verdict(&session(), 9, Some("another attempt key"), &home(), late), Verdict::Theft);
+        assert_eq!(verdict(&session(), 8, Some("0123456789abcdef"), &home(), late), Verdict::Theft);
+        assert_eq!(verdict(&session(), 9, None, &home(), late), Verdict::Theft);
+    }
+
+    #[test]
+    fn the_last_two_are_answered_within_the_grace() {
+        let second_use = Verdict::SecondUse { foreign: None };
+        assert_eq!(verdict(&session(), 9, None, &home(), 130), second_use);
+        assert_eq!(verdict(&session(), 9, None, &home(), 131), Verdict::Theft);
+        assert_eq!(verdict(&session(), 8, None, &home(), 120), second_use);
+        assert_eq!(verdict(&session(), 8, None, &home(), 121), Verdict::Theft);
+        assert_eq!(verdict(&session(), 7, None, &home(), 100), Verdict::Theft);
+    }
+
+    #[test]
+    fn three_generations_in_a_row_used_from_elsewhere_are_theft() {
+        let mut session = session();
+        assert_eq!(verdict(&session, 9, None, &away(), 101), Verdict::SecondUse { foreign: Some(1) });
+        (session.foreign_repeats, session.foreign_repeat_generation) = (2, 10);
+        assert_eq!(verdict(&session, 9, None, &away(), 101), Verdict::SecondUse { foreign: Some(2) });
+        (session.foreign_repeats, session.foreign_repeat_generation) = (2, 9);
+        assert_eq!(verdict(&session, 9, None, &away(), 101), Verdict::Theft);
+        assert_eq!(verdict(&session, 9, None, &home(), 101), Verdict::SecondUse { foreign: None });
+        (session.foreign_repeats, session.foreign_repeat_generation) = (2, 8);
+        assert_eq!(verdict(&session, 9, None, &away(), 101), Verdict::SecondUse { foreign: Some(1) });
+    }
+
+    #[test]
+    fn an_attempt_key_is_random_text() {
+        assert!(matches!(hash_attempt("short"), Err(SessionError::AttemptInvalid)));
+        assert!(matches!(hash_attempt(&"x".repeat(257)), Err(SessionError::AttemptInvalid)));
+    }
+}

@@ -1,0 +1,68 @@
+//! The tables, as Diesel sees them on both databases.
+
+diesel::table! {
+    users (id) {
+        id -> Text,
+        email -> Text,
+        name -> Text,
+        name_key -> Text,
+        role -> Text,
+        password_hash -> Text,
+        token_version -> BigInt,
+        disabled_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        user_id -> Text,
+        transport -> Text,
+        nonce -> Text,
+        generation -> BigInt,
+        attempt_hash -> Nullable<Text>,
+        rotated_at -> BigInt,
+        rotated_before_at -> BigInt,
+        foreign_repeats -> BigInt,
+        foreign_repeat_generation -> BigInt,
+        created_at -> BigInt,
+        refresh_expires_at -> BigInt,
+        expires_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        ip_address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    auth_events (id) {
+        id -> Text,
+        kind -> Text,
+        at -> BigInt,
+        user_id -> Nullable<Text>,
+        actor_id -> Nullable<Text>,
+        session_id -> Nullable<Text>,
+        ip_address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    keys (id) {
+        id -> Text,
+        purpose -> Text,
+        algorithm -> Text,
+        sealed -> Text,
+        created_at -> BigInt,
+        signs_from -> BigInt,
+    }
+}
+
+diesel::table! {
+    locks (name) {
+        name -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(users, sessions);

@@ -1,0 +1,284 @@
+//! The table `sessions`.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::connect::Lock;
+use super::schema::{auth_events, sessions, users};
+use super::{AuthEventRow, Storage, StorageError, UserRow};
+use crate::values::{Peer, SessionId, Transport, UnixMillis, UserId};
+
+/// One signed-in device.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = sessions)]
+pub struct SessionRow {
+    /// The session's id.
+    #[diesel(deserialize_as = String, serialize_as = String)]
+    pub id: SessionId,
+    /// Whose it is.
+    #[diesel(deserialize_as = String, serialize_as = String)]
+    pub user_id: UserId,
+    /// How its refresh token travels.
+    #[diesel(deserialize_as = String, serialize_as = String)]
+    pub transport: Transport,
+    /// 32 random bytes in base64url.
+    pub nonce: String,
+    /// The generation of the refresh token that is good now.
+    pub generation: i64,
+    /// The hash of the attempt key of the call that made it.
+    pub attempt_hash: Option<String>,
+    /// When the last generation was superseded, which is when the session last signed in or renewed.
+    #[diesel(deserialize_as = i64, serialize_as = i64)]
+    pub rotated_at: UnixMillis,
+    /// When the one before the last was superseded.
+    #[diesel(deserialize_as = i64, serialize_as = i64)]
+    pub rotated_before_at: UnixMillis,
+    /// How many generations in a row were also asked for from somewhere else.
+    pub foreign_repeats: i64,
+    /// The last generation that was.
+    pub foreign_repeat_generation: i64,
+    /// When the user signed in.
+    #[diesel(deserialize_as = i64, serialize_as = i64)]
+    pub created_at: UnixMillis,
+    /// The end of the sliding life.
+    #[diesel(deserialize_as = i64, serialize_as = i64)]
+    pub refresh_expires_at: UnixMillis,
+    /// The end that no use postpones.
+    #[diesel(deserialize_as = i64, serialize_as = i64)]
+    pub expires_at: UnixMillis,
+    /// When it was ended, in milliseconds since 1970.
+    pub ended_at: Option<i64>,
+    /// The address that it was last used from.
+    pub ip_address: Option<String>,
+    /// The `User-Agent` that it was last used with.
+    pub user_agent: Option<String>,
+}
+
+/// A session to open, and what has to be true and to happen for it.
+pub struct Opening<'a> {
+    /// The session.
+    pub session: SessionRow,
+    /// The hash that the password was verified against: it has to be the user's still.
+    pub password_hash: &'a str,
+    /// How many sessions the user may have; the oldest end.
+    pub max_per_user: i64,
+    /// Records that the session was opened.
+    pub opened: AuthEventRow,
+    /// Records that another session ended for it.
+    pub ended: &'a (dyn Fn(SessionId, UserId) -> AuthEventRow + Sync),
+}
+
+/// One use of a refresh token.
+#[derive(Clone, Debug)]
+pub struct Rotation<'a> {
+    /// The session.
+    pub id: SessionId,
+    /// The nonce that the token's mac covers.
+    pub nonce: &'a str,
+    /// The generation that the token names.
+    pub generation: i64,
+    /// The hash of the call's attempt key.
+    pub attempt_hash: Option<String>,
+    /// The new end of the sliding life.
+    pub refresh_expires_at: UnixMillis,
+    /// Where the call came from.
+    pub peer: &'a Peer,
+    /// The time.
+    pub now: UnixMillis,
+}
+
+/// What makes a session alive at `now`.
+macro_rules! alive {
+    ($now:expr) => {
+        sessions::ended_at
+            .is_null()
+            .and(sessions::expires_at.gt($now.0))
+            .and(sessions::refresh_expires_at.gt($now.0))
+    };
+}
+
+/// Ends the sessions that `$filter` picks of those alive, and records each.
+macro_rules! end_sessions {
+    ($conn:expr, $filter:expr, $now:expr, $event:expr) => {{
+        let ending: Vec<(String, String)> = sessions::table
+            .filter($filter)
+            .filter(alive!($now))
+            .select((sessions::id, sessions::user_id))
+            .load($conn)
+            .await?;
+        for (id, user) in ending {
+            let ended = diesel::update(sessions::table.find(&id))
+                .filter(sessions::ended_at.is_null())
+                .set(sessions::ended_at.eq($now.0))
+                .execute($conn)
+                .await?;
+            let ids = (SessionId::try_from(id), UserId::try_from(user));
+            if let (1, (Ok(id), Ok(user))) = (ended, ids) {
+                diesel::insert_into(auth_events::table).values($event(id, user)).execute($conn).await?;
+            }
+        }
+    }};
+}
+
+impl Storage {
+    /// Opens a session for a user whose password was just verified.
+    ///
+    /// The user's row is locked first, so no session is born after the password change or the disabling that should have
+    /// prevented it. The row as it was under the lock; `None` when the password is not the one that was verified, or the
+    /// account is gone or disabled.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn open_session(
+        &self,
+        opening: Opening<'_>,
+        now: UnixMillis,
+    ) -> Result<Option<UserRow>, StorageError> {
+        let Opening { session, password_hash, max_per_user, opened, ended } = opening;
+        with_write!(self, |conn| {
+            let user = conn.lock_user(&session.user_id).await?;
+            let Some(user) = user.filter(|user| user.disabled_at.is_none() && user.password_hash == password_hash) else {
+                return Ok(None);
+            };
+            let surplus: Vec<String> = sessions::table
+                .filter(sessions::user_id.eq(user.id.to_string()))
+                .filter(alive!(now))
+                .order(sessions::id.desc())
+                .offset(max_per_user - 1)
+                .limit(max_per_user)
+                .select(sessions::id)
+                .load(conn)
+                .await?;
+            end_sessions!(conn, sessions::id.eq_any(surplus), now, ended);
+            diesel::insert_into(sessions::table).values(session).execute(conn).await?;
+            diesel::insert_into(auth_events::table).values(opened).execute(conn).await?;
+            Ok(Some(user))
+        })
+    }
+
+    /// A session, alive or ended, with its user.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn find_session(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>, StorageError> {
+        with_conn!(self, |conn| sessions::table
+            .inner_join(users::table.on(users::id.eq(sessions::user_id)))
+            .filter(sessions::id.eq(id.to_string()))
+            .select((SessionRow::as_select(), UserRow::as_select()))
+            .first(conn)
+            .await
+            .optional())
+    }
+
+    /// Moves a session to the generation after the one that the token names; `false` when the session is past that one, has
+    /// another nonce, has ended or has expired.
+    ///
+    /// One conditional `UPDATE`, so of two callers that race on either database exactly one gets `true`.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn advance_generation(
+        &self,
+        rotation: &Rotation<'_>,
+        event: Option<AuthEventRow>,
+    ) -> Result<bool, StorageError> {
+        with_write!(self, |conn| {
+            let moved = diesel::update(sessions::table.find(rotation.id.to_string()))
+                .filter(sessions::nonce.eq(rotation.nonce))
+                .filter(sessions::generation.le(rotation.generation))
+                .filter(alive!(rotation.now))
+                .set((
+                    sessions::generation.eq(rotation.generation + 1),
+                    sessions::attempt_hash.eq(&rotation.attempt_hash),
+                    sessions::rotated_before_at.eq(sessions::rotated_at),
+                    sessions::rotated_at.eq(rotation.now.0),
+                    sessions::refresh_expires_at.eq(rotation.refresh_expires_at.0),
+                    sessions::ip_address.eq(rotation.peer.ip.map(|ip| ip.to_string())),
+                    sessions::user_agent.eq(&rotation.peer.user_agent),
+                ))
+                .execute(conn)
+                .await?;
+            if let (1, Some(event)) = (moved, event) {
+                diesel::insert_into(auth_events::table).values(event).execute(conn).await?;
+            }
+            Ok(moved == 1)
+        })
+    }
+
+    /// Records a repeat of a superseded refresh token; `foreign` holds the new count when it came from somewhere else.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn record_repeat(
+        &self,
+        id: &SessionId,
+        generation: i64,
+        foreign: Option<i64>,
+        event: AuthEventRow,
+    ) -> Result<(), StorageError> {
+        with_write!(self, |conn| {
+            if let Some(count) = foreign {
+                diesel::update(sessions::table.find(id.to_string()))
+                    .filter(sessions::foreign_repeat_generation.lt(generation))
+                    .set((
+                        sessions::foreign_repeats.eq(count),
+                        sessions::foreign_repeat_generation.eq(generation),
+                    ))
+                    .execute(conn)
+                    .await?;
+            }
+            diesel::insert_into(auth_events::table).values(event).execute(conn).await?;
+            Ok(())
+        })
+    }
+
+    /// Ends one session and records it; `false` when it had ended or expired before.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn end_session(
+        &self,
+        id: &SessionId,
+        event: AuthEventRow,
+        now: UnixMillis,
+    ) -> Result<bool, StorageError> {
+        with_write!(self, |conn| {
+            let ended = diesel::update(sessions::table.find(id.to_string()))
+                .filter(alive!(now))
+                .set(sessions::ended_at.eq(now.0))
+                .execute(conn)
+                .await?;
+            if ended == 1 {
+                diesel::insert_into(auth_events::table).values(event).execute(conn).await?;
+            }
+            Ok(ended == 1)
+        })
+    }
+
+    /// Ends every session of a user and records each.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn end_sessions_of(
+        &self,
+        user: &UserId,
+        event: &(dyn Fn(SessionId, UserId) -> AuthEventRow + Sync),
+        now: UnixMillis,
+    ) -> Result<(), StorageError> {
+        with_write!(self, |conn| {
+            conn.lock_user(user).await?;
+            end_sessions!(conn, sessions::user_id.eq(user.to_string()), now, event);
+            Ok(())
+        })
+    }
+
+    /// Deletes the sessions whose absolute end was before `before`; how many.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn delete_expired_sessions(&self, before: UnixMillis) -> Result<usize, StorageError> {
+        with_conn!(self, |conn| diesel::delete(sessions::table.filter(sessions::expires_at.lt(before.0)))
+            .execute(conn)
+            .await)
+    }
+}

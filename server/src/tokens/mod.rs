@@ -1,0 +1,224 @@
+//! Signing and verifying access tokens, and the keys for it.
+
+mod claims;
+mod error;
+mod keys;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use jsonwebtoken::{Header, crypto};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+pub use claims::{Audience, Claims};
+pub use error::TokenError;
+pub use keys::{JwkSet, KeyError, KeyRing, Sealer};
+use keys::SigningKey;
+
+use crate::clock::{Clock, Rng, random};
+use crate::config::TokenSettings;
+use crate::values::{Role, SessionId, UnixMillis, UserId};
+
+/// What an access token says of its user and session; the rest of the claims comes from the configuration.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The user.
+    pub user: UserId,
+    /// The session.
+    pub session: SessionId,
+    /// The user's token version.
+    pub version: i64,
+    /// The user's role.
+    pub role: Role,
+    /// When the user last proved their password.
+    pub auth_time: UnixMillis,
+    /// The session's absolute end, which no token outlives.
+    pub not_after: UnixMillis,
+}
+
+/// A signed access token.
+#[derive(Clone, Debug)]
+pub struct AccessToken {
+    /// The compact JWS (RFC 7515 §7.1).
+    pub token: crate::values::Secret,
+    /// When it was signed: a whole second.
+    pub issued_at: UnixMillis,
+    /// How long it is good for, in whole seconds.
+    pub expires_in: Duration,
+}
+
+/// Signs and verifies access tokens.
+pub struct Tokens {
+    ring: KeyRing,
+    settings: TokenSettings,
+    clock: Arc<dyn Clock>,
+    rng: Arc<Rng>,
+}
+
+/// The media type of an access token (RFC 9068 §2.1); `application/` before it is optional (RFC 7515 §4.1.9).
+const TYPE: &str = "at+jwt";
+/// The clock of another node may differ by this much, in seconds.
+const LEEWAY_SECS: i64 = 30;
+/// No token of ours comes near this; what is longer is not worth decoding.
+const MAX_BYTES: usize = 8192;
+/// RFC 9068 §2.2 requires a client id. There is one client: the application that this server is for.
+const CLIENT_ID: &str = "countersign";
+
+/// The header members that decide. `alg` is compared with the key's own algorithm and never selects one (RFC 8725 §3.1).
+#[derive(Deserialize)]
+struct StrictHeader {
+    alg: String,
+    kid: String,
+    typ: String,
+}
+
+impl Tokens {
+    /// Signs with `ring`, as `settings` say.
+    pub fn new(ring: KeyRing, settings: TokenSettings, clock: Arc<dyn Clock>, rng: Arc<Rng>) -> Self {
+        Self { ring, settings, clock, rng }
+    }
+
+    /// The keys.
+    pub fn ring(&self) -> &KeyRing {
+        &self.ring
+    }
+
+    /// Signs an access token for `subject`.
+    ///
+    /// `iat` and `exp` are whole seconds since 1970 (RFC 7519 §2); `exp` is `iat` + the configured life, or the session's
+    /// end where that is sooner.
+    ///
+    /// # Errors
+    /// [`KeyError::Damaged`] when there is no key to sign with.
+    pub fn sign(&self, subject: &Subject) -> Result<AccessToken, KeyError> {
+        let now = self.clock.now();
+        let failed = |what: &str| KeyError::Damaged(what.to_owned());
+        let key = self.ring.signing_key(now).ok_or_else(|| failed("that signs now"))?;
+        let life = self.settings.access_ttl.min(subject.not_after.since(now)).as_secs();
+        let iat = now.as_secs();
+        let claims = Claims {
+            iss: self.settings.issuer.clone(),
+            aud: Audience::One(self.settings.audience.clone()),
+            sub: subject.user,
+            client_id: CLIENT_ID.to_owned(),
+            sid: subject.session,
+            ver: subject.version,
+            role: subject.role,
+            iat,
+            nbf: None,
+            exp: iat + i64::try_from(life).unwrap_or_default(),
+            jti: BASE64URL.encode(random::<16>(&*self.rng)),
+            auth_time: subject.auth_time.as_secs(),
+        };
+        let mut header = Header::new(SigningKey::ALGORITHM);
+        header.typ = Some(TYPE.to_owned());
+        header.kid = Some(key.kid.clone());
+        let token = jsonwebtoken::encode(&header, &claims, &key.encoding).map_err(|_| failed(&key.kid))?;
+        Ok(AccessToken {
+            token: crate::values::Secret::new(token),
+            issued_at: UnixMillis(iat * 1000),
+            expires_in: Duration::from_secs(life),
+        })
+    }
+
+    /// Checks a token's form, signature and claims (RFC 8725, RFC 9068 §4) and gives its claims.
+    ///
+    /// # Errors
+    /// [`TokenError::Expired`] when it was good until its `exp`; [`TokenError::Invalid`] for everything else.
+    pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+        use TokenError::Invalid;
+        if token.len() > MAX_BYTES {
+            return Err(Invalid("too long"));
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(Invalid("not three parts"))?;
+        let (header, payload) = message.split_once('.').ok_or(Invalid("not three parts"))?;
+        let header = decode_part(header).ok_or(Invalid("header"))?;
+        let key = self.key_for(header)?;
+        let verified = crypto::verify(signature, message.as_bytes(), &key.decoding, SigningKey::ALGORITHM);
+        if !verified.unwrap_or(false) {
+            return Err(Invalid("signature"));
+        }
+        let claims = decode_part(payload).ok_or(Invalid("claims"))?;
+        let claims = serde_json::from_value(claims.into()).map_err(|_| Invalid("claims"))?;
+        self.check(&claims)?;
+        Ok(claims)
+    }
+
+    fn key_for(&self, header: Members) -> Result<&SigningKey, TokenError> {
+        use TokenError::Invalid;
+        // We understand no extension, so any `crit` is one too many (RFC 7515 §4.1.11).
+        if header.contains_key("crit") {
+            return Err(Invalid("crit"));
+        }
+        let header: StrictHeader = serde_json::from_value(header.into()).map_err(|_| Invalid("header"))?;
+        let typ = header.typ.to_ascii_lowercase();
+        if typ.strip_prefix("application/").unwrap_or(&typ) != TYPE {
+            return Err(Invalid("typ"));
+        }
+        let key = self.ring.verifying_key(&header.kid).ok_or(Invalid("kid"))?;
+        if !SigningKey::NAMES.contains(&header.alg.as_str()) {
+            return Err(Invalid("alg"));
+        }
+        Ok(key)
+    }
+
+    fn check(&self, claims: &Claims) -> Result<(), TokenError> {
+        use TokenError::Invalid;
+        let now = self.clock.now().as_secs();
+        if claims.iss != self.settings.issuer {
+            return Err(Invalid("iss"));
+        }
+        if !claims.aud.contains(&self.settings.audience) {
+            return Err(Invalid("aud"));
+        }
+        if claims.exp < 0 || claims.iat < 0 || claims.auth_time < 0 {
+            return Err(Invalid("a time before 1970"));
+        }
+        if claims.nbf.is_some_and(|nbf| nbf > now + LEEWAY_SECS) {
+            return Err(Invalid("nbf"));
+        }
+        if claims.exp.saturating_add(LEEWAY_SECS) <= now {
+            return Err(TokenError::Expired);
+        }
+        Ok(())
+    }
+}
+
+type Members = serde_json::Map<String, serde_json::Value>;
+
+/// A part of a token: canonical base64url of one JSON object whose names are unique (RFC 7515 §4, RFC 7519 §4).
+fn decode_part(part: &str) -> Option<Members> {
+    let json = BASE64URL.decode(part).ok()?;
+    serde_json::from_slice::<UniqueMembers>(&json).ok().map(|unique| unique.0)
+}
+
+/// A JSON object without a repeated name: two readers of a repeated one would see two tokens.
+struct UniqueMembers(Members);
+
+impl<'de> Deserialize<'de> for UniqueMembers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Unique;
+        impl<'de> Visitor<'de> for Unique {
+            type Value = UniqueMembers;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object whose names are unique")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueMembers, A::Error> {
+                let mut members = Members::new();
+                while let Some((name, value)) = map.next_entry::<String, serde_json::Value>()? {
+                    if members.insert(name, value).is_some() {
+                        return Err(serde::de::Error::custom("a repeated name"));
+                    }
+                }
+                Ok(UniqueMembers(members))
+            }
+        }
+        deserializer.deserialize_map(Unique)
+    }
+}

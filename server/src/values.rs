@@ -1,0 +1,393 @@
+//! The plain values that every layer may name: ids, addresses, roles, times.
+//!
+//! Each is checked once, where it enters; past that point its type is the proof.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use email_address::{EmailAddress, Options};
+use unicode_normalization::UnicodeNormalization;
+use uuid::Uuid;
+
+/// A value read from the database is not what the schema promises.
+#[derive(Debug, thiserror::Error)]
+#[error("the database holds {value:?} where {expected} belongs")]
+pub struct CorruptValue {
+    value: String,
+    expected: &'static str,
+}
+
+impl CorruptValue {
+    /// What was found, and what should have been.
+    pub fn new(value: String, expected: &'static str) -> Self {
+        Self { value, expected }
+    }
+}
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A UUIDv7 (RFC 9562 §5.7): ids sort by the time they were made.
+            pub fn new(now: UnixMillis, random: [u8; 10]) -> Self {
+                let millis = u64::try_from(now.0).unwrap_or_default();
+                Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+            }
+
+            /// Reads the canonical lower-case text; every other spelling is `None`.
+            pub fn parse(text: &str) -> Option<Self> {
+                let id = Self(Uuid::try_parse(text).ok()?);
+                (id.to_string() == text).then_some(id)
+            }
+
+            /// The 16 bytes, most significant first.
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.hyphenated().fmt(f)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.to_string()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = CorruptValue;
+            fn try_from(text: String) -> Result<Self, CorruptValue> {
+                Self::parse(&text).ok_or(CorruptValue { value: text, expected: $what })
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// An account's id.
+    UserId,
+    "a user id"
+);
+uuid_id!(
+    /// A session's id; `sid` in tokens.
+    SessionId,
+    "a session id"
+);
+uuid_id!(
+    /// The id of one line of the audit trail.
+    EventId,
+    "an event id"
+);
+
+/// An e-mail address: NFC, lower case, at most 254 bytes (RFC 5321 §4.5.3.1), as accounts are told apart by it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Email(String);
+
+impl Email {
+    /// Trims, normalises and checks; `None` when it is no address that mail could be sent to.
+    pub fn parse(text: &str) -> Option<Self> {
+        let normalised: String = text.trim().nfc().collect::<String>().to_lowercase();
+        let rules = Options::default().with_required_tld().without_display_text().without_domain_literal();
+        let fits = normalised.len() <= 254 && !normalised.contains(char::is_control);
+        (fits && EmailAddress::parse_with_options(&normalised, rules).is_ok()).then_some(Self(normalised))
+    }
+
+    /// The normalised address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Addresses are personal data, so a log shows only their domain.
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[redacted]@{}", self.0.rsplit('@').next().unwrap_or_default())
+    }
+}
+
+impl From<Email> for String {
+    fn from(email: Email) -> String {
+        email.0
+    }
+}
+
+impl TryFrom<String> for Email {
+    type Error = CorruptValue;
+    fn try_from(text: String) -> Result<Self, CorruptValue> {
+        Self::parse(&text).ok_or(CorruptValue { value: text, expected: "an e-mail address" })
+    }
+}
+
+/// What a person is called: 1 to 100 characters, NFC, one line, nothing invisible that could imitate another name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name(String);
+
+impl Name {
+    /// The most characters that a name may have.
+    pub const MAX_CHARS: usize = 100;
+
+    /// Trims, normalises and checks; `None` when it is empty, too long, or holds control or bidirectional characters.
+    pub fn parse(text: &str) -> Option<Self> {
+        let normalised: String = text.trim().nfc().collect();
+        let length = normalised.chars().count();
+        let plain = !normalised.chars().any(|c| c.is_control() || is_invisible(c));
+        ((1..=Self::MAX_CHARS).contains(&length) && plain).then_some(Self(normalised))
+    }
+
+    /// The normalised name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Characters that reorder or hide text: they let one name imitate another (Unicode TR36 §2.10).
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200B}' | '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> String {
+        name.0
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = CorruptValue;
+    fn try_from(text: String) -> Result<Self, CorruptValue> {
+        Self::parse(&text).ok_or(CorruptValue { value: text, expected: "a name" })
+    }
+}
+
+/// What a user may do. Ordered: every role may do what the roles before it may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Role {
+    /// Their own account.
+    User,
+    /// Sees all accounts.
+    Manager,
+    /// Changes other accounts.
+    Admin,
+}
+
+impl Role {
+    /// Every role, least powerful first.
+    pub const ALL: [Self; 3] = [Self::User, Self::Manager, Self::Admin];
+
+    /// The name used in tokens, in the database and in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "USER",
+            Self::Manager => "MANAGER",
+            Self::Admin => "ADMIN",
+        }
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = CorruptValue;
+    fn from_str(text: &str) -> Result<Self, CorruptValue> {
+        let found = Self::ALL.into_iter().find(|role| role.as_str() == text);
+        found.ok_or(CorruptValue { value: text.to_owned(), expected: "USER, MANAGER or ADMIN" })
+    }
+}
+
+impl From<Role> for String {
+    fn from(role: Role) -> String {
+        role.as_str().to_owned()
+    }
+}
+
+impl TryFrom<String> for Role {
+    type Error = CorruptValue;
+    fn try_from(text: String) -> Result<Self, CorruptValue> {
+        text.parse()
+    }
+}
+
+/// How a session's refresh token travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// In a cookie that scripts cannot read.
+    Cookie,
+    /// In the answer's body.
+    Body,
+}
+
+impl From<Transport> for String {
+    fn from(transport: Transport) -> String {
+        match transport {
+            Transport::Cookie => "COOKIE",
+            Transport::Body => "BODY",
+        }
+        .to_owned()
+    }
+}
+
+impl TryFrom<String> for Transport {
+    type Error = CorruptValue;
+    fn try_from(text: String) -> Result<Self, CorruptValue> {
+        match text.as_str() {
+            "COOKIE" => Ok(Self::Cookie),
+            "BODY" => Ok(Self::Body),
+            _ => Err(CorruptValue { value: text, expected: "COOKIE or BODY" }),
+        }
+    }
+}
+
+/// A point in time: whole milliseconds since 1970 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnixMillis(pub i64);
+
+impl UnixMillis {
+    /// Whole seconds since 1970, as JWTs have them (RFC 7519 §2, NumericDate).
+    pub const fn as_secs(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// How long after `earlier` this is; zero when it is before.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or_default())
+    }
+}
+
+impl std::ops::Add<Duration> for UnixMillis {
+    type Output = Self;
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl From<UnixMillis> for i64 {
+    fn from(time: UnixMillis) -> i64 {
+        time.0
+    }
+}
+
+impl From<i64> for UnixMillis {
+    fn from(millis: i64) -> Self {
+        Self(millis)
+    }
+}
+
+/// Who is at the other end of the connection, as far as the connection tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// The address of the client, not of a proxy that the configuration trusts.
+    pub ip: Option<IpAddr>,
+    /// The `User-Agent` header, cut to 512 bytes.
+    pub user_agent: Option<String>,
+}
+
+impl Peer {
+    /// The network that the address is in: /24 for IPv4, /48 for IPv6, as text. People move within one all day.
+    pub fn network(ip: &str) -> String {
+        match ip.parse() {
+            Ok(IpAddr::V4(v4)) => {
+                let [a, b, c, _] = v4.octets();
+                format!("{a}.{b}.{c}.0/24")
+            }
+            Ok(IpAddr::V6(v6)) => {
+                let [a, b, c, ..] = v6.segments();
+                format!("{a:x}:{b:x}:{c:x}::/48")
+            }
+            Err(_) => ip.to_owned(),
+        }
+    }
+}
+
+/// Whom a verified access token speaks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The user.
+    pub user: UserId,
+    /// The session.
+    pub session: SessionId,
+    /// What the user may do.
+    pub role: Role,
+    /// When the user last proved their password.
+    pub auth_time: UnixMillis,
+}
+
+/// Text that must not reach a log.
+#[derive(Clone, PartialEq, Eq, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the text over.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that uses it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_trimmed_and_lower_case() {
+        assert_eq!(Email::parse(" Ana@Example.COM ").unwrap().as_str(), "ana@example.com");
+    }
+
+    #[test]
+    fn what_mail_cannot_reach_is_no_address() {
+        for text in ["", "ana", "ana@", "@example.com", "ana@localhost", "ana b@example.com", "Ana <ana@example.com>", "a\n@b.cd"] {
+            assert!(Email::parse(text).is_none(), "{text:?}");
+        }
+        assert!(Email::parse(&format!("{}@example.com", "a".repeat(250))).is_none());
+    }
+
+    #[test]
+    fn a_name_is_one_visible_line() {
+        assert_eq!(Name::parse(" Ana María ").unwrap().as_str(), "Ana María");
+        for text in ["", "  ", "a\nb", "evil\u{202E}live", &"x".repeat(101)] {
+            assert!(Name::parse(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let id = UserId::new(UnixMillis(1_700_000_000_000), [7; 10]);
+        let text = id.to_string();
+        assert_eq!(UserId::parse(&text), Some(id));
+        for other in [text.to_uppercase(), text.replace('-', ""), format!("{{{text}}}")] {
+            assert_eq!(UserId::parse(&other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn roles_are_ordered_by_power() {
+        assert!(Role::User < Role::Manager && Role::Manager < Role::Admin);
+    }
+
+    #[test]
+    fn a_network_hides_the_host() {
+        assert_eq!(Peer::network("203.0.113.77"), "203.0.113.0/24");
+        assert_eq!(Peer::network("2001:db8:1:2::3"), "2001:db8:1::/48");
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2")), "[redacted]");
+        assert_eq!(format!("{:?}", Email::parse("ana@example.com").unwrap()), "[redacted]@example.com");
+    }
+}
