@@ -9,7 +9,7 @@ import { warnAgainstPasting } from "../console-warning.ts";
 import { Logo } from "../ui/logo.tsx";
 import { type Bearer, createFetcher } from "./bearer.ts";
 import examples from "./examples.graphql?raw";
-import { createStorage } from "./storage.ts";
+import { MemoryStorage } from "./memory-storage.ts";
 
 const VARIABLES = {
   email: "ana@example.com",
@@ -17,10 +17,18 @@ const VARIABLES = {
   name: "Ana",
   newName: "Ana Lovelace",
   first: 10,
+  id: "00000000-0000-7000-8000-000000000000",
 };
 
-const TABS = [{ query: examples, variables: JSON.stringify(VARIABLES, null, 2) }];
-const storage = createStorage();
+const TABS = [{ query: examples }];
+const INITIAL_VARIABLES = JSON.stringify(VARIABLES, null, 2);
+const storage = new MemoryStorage();
+
+/** The theme that was chosen in the demo, else the system's. */
+function chosenTheme(): "light" | "dark" | "system" {
+  const theme = document.documentElement.dataset.theme;
+  return theme === "light" || theme === "dark" ? theme : "system";
+}
 
 function GraphiqlPage() {
   const [bearer, setBearer] = useState<Bearer>(null);
@@ -59,6 +67,8 @@ function GraphiqlPage() {
           storage={storage}
           plugins={[]}
           defaultTabs={TABS}
+          initialVariables={INITIAL_VARIABLES}
+          forcedTheme={chosenTheme()}
           defaultEditorToolsVisibility="variables"
           isHeadersEditorEnabled
           showPersistHeadersSettings={false}

@@ -1,5 +1,5 @@
 import type { User } from "@countersign/client";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useSearchParams } from "react-router";
 import { useAnswer } from "../answer.ts";
 import { mayActAs, useSession } from "../client.ts";
@@ -45,17 +45,26 @@ function NeedsManager({ user }: { user: User }) {
 /** The filters live in the address, so that a filtered list can be bookmarked and survives a reload. */
 function People() {
   const [params, setParams] = useSearchParams();
-  const [typed, setTyped] = useState(params.get("search") ?? "");
   const role = ROLES.find((known) => known === params.get("role")) ?? "";
   const search = params.get("search") ?? "";
+  const [typed, setTyped] = useState(search);
+  const typing = useRef<ReturnType<typeof setTimeout>>(undefined);
 
-  useEffect(() => {
-    const timer = setTimeout(
-      () => setParams((last) => withParam(last, "search", typed.trim()), { replace: true }),
-      TYPING_PAUSE_MS,
-    );
-    return () => clearTimeout(timer);
-  }, [typed, setParams]);
+  function filter(name: string, value: string) {
+    // From the window and not from `params`, which may be a render older than a pause in typing.
+    const next = new URLSearchParams(location.search);
+    if (value === "") next.delete(name);
+    else next.set(name, value);
+    setParams(next, { replace: true });
+  }
+
+  function type(text: string) {
+    setTyped(text);
+    clearTimeout(typing.current);
+    typing.current = setTimeout(() => filter("search", text.trim()), TYPING_PAUSE_MS);
+  }
+
+  useEffect(() => () => clearTimeout(typing.current), []);
 
   return (
     <>
@@ -66,17 +75,12 @@ function People() {
             type="search"
             value={typed}
             placeholder="Start of a name or address"
-            onChange={(event) => setTyped(event.target.value)}
+            onChange={(event) => type(event.target.value)}
           />
         </label>
         <label>
           <span>Role</span>
-          <select
-            value={role}
-            onChange={(event) =>
-              setParams((last) => withParam(last, "role", event.target.value), { replace: true })
-            }
-          >
+          <select value={role} onChange={(event) => filter("role", event.target.value)}>
             <option value="">Any role</option>
             {ROLES.map((known) => (
               <option key={known}>{known}</option>
@@ -87,13 +91,6 @@ function People() {
       <PeoplePages key={`${role} ${search}`} role={role} search={search} />
     </>
   );
-}
-
-function withParam(params: URLSearchParams, name: string, value: string): URLSearchParams {
-  const next = new URLSearchParams(params);
-  if (value === "") next.delete(name);
-  else next.set(name, value);
-  return next;
 }
 
 /** One page of the list at a time; the cursors of the pages already seen lead back. */

@@ -1,0 +1,99 @@
+import type { Page } from "@playwright/test";
+import { expect, test } from "./support/test.ts";
+
+const TWO_OPERATIONS =
+  "query Shortest { passwordPolicy { minLength } }\nquery Longest { passwordPolicy { maxLength } }";
+
+test.beforeEach(async ({ page, server }) => {
+  // No internet: whatever is not ours does not answer.
+  await page.route(
+    (url) => url.origin !== server.origin,
+    (route) => route.abort(),
+  );
+  await page.goto("/graphiql");
+  await expect(page.getByRole("button", { name: "Show Documentation Explorer" })).toBeVisible();
+});
+
+const response = (page: Page) => page.locator(".graphiql-response");
+
+/** Picks an operation of the document from the play button's menu. */
+async function run(page: Page, operation: string) {
+  await page.getByRole("button", { name: /^Execute query/ }).click();
+  await page.getByRole("menuitem", { name: operation, exact: true }).click();
+}
+
+test("the schema loads with no network, and shows every operation with its description", async ({
+  page,
+}) => {
+  await page.getByRole("button", { name: "Show Documentation Explorer" }).click();
+  const docs = page.getByLabel("Documentation Explorer");
+  await docs.getByRole("link", { name: "Mutation", exact: true }).click();
+  for (const operation of ["register", "login", "refresh", "logout", "updateProfile"]) {
+    await expect(docs.getByRole("link", { name: operation, exact: true })).toBeVisible();
+  }
+});
+
+test("the second of two operations runs when it is picked", async ({ page }) => {
+  await page.getByRole("button", { name: "New tab" }).click();
+  await page.locator(".graphiql-query-editor .monaco-editor").click();
+  await page.keyboard.press("ControlOrMeta+A");
+  await page.keyboard.insertText(TWO_OPERATIONS);
+  const sent = page.waitForRequest((request) => request.postData()?.includes('"Longest"') ?? false);
+  await run(page, "Longest");
+  expect((await sent).postDataJSON()).toMatchObject({
+    operationName: "Longest",
+    query: TWO_OPERATIONS,
+  });
+  await expect(response(page)).toContainText("maxLength");
+  await expect(response(page)).not.toContainText("minLength");
+});
+
+test("a sign-in by cookie makes refresh work, and its token is sent from then on", async ({
+  page,
+  context,
+}) => {
+  await run(page, "Register");
+  await expect(response(page)).toContainText("accessToken");
+  await expect(page.getByText("access token is sent as bearer")).toBeVisible();
+  const [cookie] = await context.cookies();
+  expect(cookie).toMatchObject({
+    name: "__Host-countersign",
+    httpOnly: true,
+    secure: true,
+    sameSite: "Strict",
+  });
+
+  await run(page, "Refresh");
+  await expect(response(page)).toContainText("refreshExpiresIn");
+  await run(page, "Me");
+  await expect(response(page)).toContainText("ana@example.com");
+
+  await page.getByRole("button", { name: "Forget the token" }).click();
+  await run(page, "Viewer");
+  await expect(response(page)).toContainText('"viewer": null');
+  await run(page, "Refresh");
+  await expect(response(page)).toContainText("accessToken");
+  await run(page, "Logout");
+  await expect(response(page)).toContainText('"logout": true');
+  await expect(page.getByText("No access token yet")).toBeVisible();
+});
+
+test("an Authorization in the header editor wins over the remembered token", async ({
+  page,
+  tolerate,
+}) => {
+  tolerate(/status of 401/);
+  await run(page, "PasswordPolicy");
+  await page.getByRole("button", { name: "Headers" }).click();
+  await page.locator(".graphiql-editor-tool .monaco-editor:visible").click();
+  await page.keyboard.press("ControlOrMeta+A");
+  await page.keyboard.insertText('{"Authorization": "Bearer not.a.token"}');
+  await run(page, "Me");
+  await expect(response(page)).toContainText("TOKEN_INVALID");
+});
+
+test("nothing that is typed is left on the disk", async ({ page }) => {
+  await run(page, "PasswordPolicy");
+  await expect(response(page)).toContainText("minLength");
+  expect(await page.evaluate(() => JSON.stringify(localStorage))).toBe("{}");
+});

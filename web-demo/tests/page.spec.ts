@@ -1,0 +1,144 @@
+import AxeBuilder from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { expect, signIn, test } from "./support/test.ts";
+
+const PUBLIC = ["/", "/register", "/sign-in", "/nowhere"];
+const PRIVATE = ["/token", "/account", "/people"];
+
+/** Opens a page and waits until it shows what it came to show. */
+async function open(page: Page, path: string) {
+  await page.goto(path);
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  if (path === "/token")
+    await expect(page.getByRole("region", { name: "What it says" })).toBeVisible();
+  if (path === "/account")
+    await expect(page.getByRole("heading", { name: "Change your name" })).toBeVisible();
+  if (path === "/people") await expect(page.getByRole("table")).toBeVisible();
+}
+
+async function expectAccessible(page: Page) {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const found = violations.map(
+    ({ id, nodes }) =>
+      `${id}: ${nodes.map((node) => `${node.html} ${node.failureSummary}`).join("\n")}`,
+  );
+  expect(found).toEqual([]);
+}
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test.describe(`accessibility, ${colorScheme}`, () => {
+    test.use({ colorScheme, contextOptions: { reducedMotion: "reduce" } });
+
+    test("pages for everybody", async ({ page }) => {
+      for (const path of PUBLIC) {
+        await open(page, path);
+        await expectAccessible(page);
+      }
+    });
+
+    test("a form with problems", async ({ page }) => {
+      await open(page, "/register");
+      await page.getByRole("button", { name: "Create account" }).click();
+      await expect(page.getByText("Please give your name.")).toBeVisible();
+      await expectAccessible(page);
+    });
+
+    test("pages for members", async ({ page, server }) => {
+      await signIn(page, await server.createPerson("ADMIN"));
+      for (const path of PRIVATE) {
+        await open(page, path);
+        await expectAccessible(page);
+      }
+    });
+
+    test("a refused token", async ({ page, server }) => {
+      await signIn(page, await server.createPerson());
+      await page.getByRole("button", { name: "Set alg to none" }).click();
+      await expect(page.getByTestId("page-verdict")).toContainText("Refused");
+      await expectAccessible(page);
+    });
+  });
+}
+
+test.describe("on a phone", () => {
+  test.use({ viewport: { width: 360, height: 740 } });
+
+  test("no page scrolls sideways", async ({ page, server }) => {
+    const expectItFits = async (path: string) => {
+      await open(page, path);
+      const [content, window] = await page.evaluate(() => [
+        document.documentElement.scrollWidth,
+        innerWidth,
+      ]);
+      expect(content, `${path} is wider than the window`).toBeLessThanOrEqual(window ?? 0);
+    };
+    for (const path of PUBLIC) await expectItFits(path);
+    await signIn(
+      page,
+      await server.createPerson("ADMIN", "Wilhelmina Featherstonehaugh-Cholmondeley"),
+    );
+    for (const path of PRIVATE) await expectItFits(path);
+  });
+});
+
+test("an unknown address says so, with a way back", async ({ page }) => {
+  await page.goto("/no/such/page");
+  await expect(page).toHaveTitle("Page not found · Countersign");
+  await page.getByRole("link", { name: "Go to the overview" }).click();
+  await expect(page).toHaveTitle("Overview · Countersign");
+});
+
+test("the console warns against pasting code", async ({ page }) => {
+  const warned = page.waitForEvent("console", (message) => message.type() === "warning");
+  await page.goto("/");
+  expect((await warned).text()).toMatch(/Stop!.*pasting code here/s);
+});
+
+test("the keyboard reaches the content first, and a navigation moves the focus to its heading", async ({
+  page,
+}) => {
+  await page.goto("/");
+  await page.keyboard.press("Tab");
+  await expect(page.getByRole("link", { name: "Skip to the content" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("main")).toBeFocused();
+  await page.getByRole("main").getByRole("link", { name: "Sign in" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Sign in" })).toBeFocused();
+});
+
+test("a chosen theme stays chosen, from the first paint on", async ({ page }) => {
+  await page.goto("/");
+  await page.getByRole("button", { name: "Use the dark theme" }).click();
+  await page.reload({ waitUntil: "commit" });
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+  await page.getByRole("button", { name: "Use the light theme" }).click();
+  await expect(page.locator("html")).not.toHaveAttribute("data-theme");
+});
+
+test("being offline is said, and signs nobody out", async ({ page, server, context }) => {
+  await signIn(page, await server.createPerson());
+  await context.setOffline(true);
+  await expect(page.locator(".banner")).toContainText("You are offline. You stay signed in");
+  await context.setOffline(false);
+  await expect(page.locator(".banner")).toBeEmpty();
+  await expect(page.getByRole("heading", { name: "Your token" })).toBeVisible();
+});
+
+test("a busy server is told in words, with the time to wait", async ({ page, tolerate }) => {
+  tolerate(/status of 429/);
+  await page.goto("/sign-in");
+  await page.route("**/graphql", (route) =>
+    route.fulfill({
+      status: 429,
+      json: {
+        errors: [{ message: "slow down", extensions: { code: "RATE_LIMITED", retryAfter: 42 } }],
+      },
+    }),
+  );
+  await page.getByLabel("E-mail").fill("ana@example.com");
+  await page.getByLabel("Password", { exact: true }).fill("violet tractor melody 47");
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await expect(page.getByRole("alert")).toHaveText(
+    "Too many tries in a short time. Try again in 42 seconds.",
+  );
+});

@@ -1,0 +1,159 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ASSETS = fileURLToPath(new URL("../../dist", import.meta.url));
+const START_LIMIT_MS = 20_000;
+const STOP_LIMIT_MS = 10_000;
+
+/** Somebody who has an account. */
+export interface Person {
+  email: string;
+  password: string;
+  name: string;
+}
+
+/** What a test may set; the rest is a server as it comes, on SQLite in a folder of its own. */
+export interface ServerOptions {
+  /** The life of access tokens, written as in the server's configuration: `10s`, `15m`. */
+  accessTtl: string;
+}
+
+/** A real server on a free loopback port, with a database that goes when it goes. */
+export class Server {
+  readonly origin: string;
+  readonly #binary: string;
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #folder: string;
+  #process: ChildProcess | null = null;
+  #output = "";
+  #people = 0;
+
+  private constructor(binary: string, folder: string, port: number, options: ServerOptions) {
+    this.#binary = binary;
+    this.#folder = folder;
+    this.origin = `http://localhost:${port}`;
+    this.#environment = {
+      PATH: process.env.PATH,
+      HOME: folder,
+      COUNTERSIGN_HTTP__LISTEN: `127.0.0.1:${port}`,
+      COUNTERSIGN_HTTP__ASSETS: ASSETS,
+      COUNTERSIGN_DATABASE__URL: `sqlite://${join(folder, "countersign.db")}`,
+      COUNTERSIGN_TOKENS__ACCESS_TTL: options.accessTtl,
+      // The cost of hashing is not what these tests are about.
+      COUNTERSIGN_PASSWORDS__MEMORY_KIB: "8192",
+    };
+  }
+
+  /** Starts the binary that COUNTERSIGN_BIN names, and waits until it is ready. */
+  static async start(options: ServerOptions): Promise<Server> {
+    const binary = process.env.COUNTERSIGN_BIN;
+    if (!binary) {
+      throw new Error(
+        "COUNTERSIGN_BIN must name the server's binary, for example target/debug/countersign; `cargo xtask test` sets it.",
+      );
+    }
+    const folder = await mkdtemp(join(tmpdir(), "countersign-browser-"));
+    const server = new Server(binary, folder, await freePort(), options);
+    await server.launch();
+    return server;
+  }
+
+  /** Starts the process, on the same port and database as before if it ran already. */
+  async launch(): Promise<void> {
+    const child = spawn(this.#binary, ["serve"], {
+      cwd: this.#folder,
+      env: this.#environment,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#process = child;
+    child.stdout?.on("data", (chunk) => this.#keep(chunk));
+    child.stderr?.on("data", (chunk) => this.#keep(chunk));
+    const deadline = Date.now() + START_LIMIT_MS;
+    while (!(await this.#isReady())) {
+      if (child.exitCode !== null || Date.now() > deadline) {
+        throw new Error(`The server did not become ready.\n${this.#output}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** Ends the process without any warning to it, as a power cut would. */
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  /** Ends the process as an operator would, and removes its data. */
+  async stop(): Promise<void> {
+    await this.#end("SIGTERM");
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** What the server has logged last. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Makes an account by the command line, the way the first administrator is made. */
+  async createPerson(role = "USER", name = "Ana Lovelace"): Promise<Person> {
+    this.#people += 1;
+    const person = {
+      name,
+      email: `person${this.#people}@example.com`,
+      password: "violet tractor melody 47",
+    };
+    const flags = ["--email", person.email, "--name", name, "--role", role, "--password-stdin"];
+    const child = spawn(this.#binary, ["users", "create", ...flags], {
+      cwd: this.#folder,
+      env: this.#environment,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    let said = "";
+    child.stdout.on("data", (chunk) => {
+      said += chunk;
+    });
+    child.stderr.on("data", (chunk) => {
+      said += chunk;
+    });
+    child.stdin.end(`${person.password}\n`);
+    const [code] = await once(child, "close");
+    if (code !== 0) throw new Error(`users create ended with ${code}: ${said}`);
+    return person;
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#process;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill(signal);
+    const patience = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
+    await ended;
+    clearTimeout(patience);
+  }
+
+  async #isReady(): Promise<boolean> {
+    try {
+      return (await fetch(`${this.origin}/readyz`)).ok;
+    } catch {
+      return false;
+    }
+  }
+
+  #keep(chunk: Buffer): void {
+    this.#output = (this.#output + chunk.toString()).slice(-20_000);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  if (address === null || typeof address === "string") throw new Error("no port was given");
+  probe.close();
+  await once(probe, "close");
+  return address.port;
+}
