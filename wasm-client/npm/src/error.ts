@@ -1,0 +1,87 @@
+/** What a program does about an error. Servers may add codes; switch with a default. */
+export type ErrorCode =
+  | "UNAUTHENTICATED"
+  | "FORBIDDEN"
+  | "BAD_USER_INPUT"
+  | "NOT_FOUND"
+  | "RATE_LIMITED"
+  | "UNAVAILABLE"
+  | "GRAPHQL_PARSE_FAILED"
+  | "GRAPHQL_VALIDATION_FAILED"
+  | "QUERY_TOO_COMPLEX"
+  | "INTERNAL_SERVER_ERROR"
+  /** No answer, or none that a Countersign server gives. */
+  | "NETWORK"
+  /** The page or the browser does not let WebAssembly run. */
+  | "WASM_UNAVAILABLE"
+  | (string & {});
+
+/** Why. Servers may add reasons; where one is unknown, the code says what to do. */
+export type ErrorReason =
+  | "TOKEN_MISSING"
+  | "TOKEN_EXPIRED"
+  | "TOKEN_STALE"
+  | "TOKEN_INVALID"
+  | "SESSION_ENDED"
+  | "REFRESH_MISSING"
+  | "REFRESH_INVALID"
+  | "REFRESH_EXPIRED"
+  | "REFRESH_REUSED"
+  | "BAD_CREDENTIALS"
+  | "SECOND_FACTOR_REQUIRED"
+  | "ROLE_REQUIRED"
+  | "REAUTHENTICATION_REQUIRED"
+  | "ACCOUNT_DISABLED"
+  | "ORIGIN_REFUSED"
+  | "EMAIL_UNVERIFIED"
+  | "EMAIL_INVALID"
+  | "EMAIL_TAKEN"
+  | "PASSWORD_TOO_SHORT"
+  | "PASSWORD_TOO_LONG"
+  | "PASSWORD_TOO_WEAK"
+  | "NAME_INVALID"
+  | "CURSOR_INVALID"
+  | (string & {});
+
+/** What an error carries besides its code and message. */
+export interface ErrorDetails {
+  reason?: ErrorReason;
+  /** The input field that is wrong. */
+  field?: string;
+  /** Whole seconds to wait before trying again. */
+  retryAfter?: number;
+  /** What the server's log calls this request. */
+  requestId?: string;
+  cause?: unknown;
+}
+
+const RETRIABLE: readonly ErrorCode[] = [
+  "NETWORK",
+  "UNAVAILABLE",
+  "RATE_LIMITED",
+  "INTERNAL_SERVER_ERROR",
+];
+
+/** The only error this package throws of its own accord (an aborted call throws its signal's reason). */
+export class CountersignError extends Error {
+  override readonly name = "CountersignError";
+  readonly code: ErrorCode;
+  declare readonly reason?: ErrorReason;
+  declare readonly field?: string;
+  declare readonly retryAfter?: number;
+  declare readonly requestId?: string;
+  /** True when the same call can succeed later: it says nothing about the session. */
+  readonly retriable: boolean;
+
+  constructor(code: ErrorCode, message: string, { cause, ...details }: ErrorDetails = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.retriable = RETRIABLE.includes(code);
+    Object.assign(this, details);
+  }
+}
+
+/** The error of a token that breaks a rule. */
+export function invalidToken(message = "the token is not valid"): CountersignError {
+  return new CountersignError("UNAUTHENTICATED", message, { reason: "TOKEN_INVALID" });
+}

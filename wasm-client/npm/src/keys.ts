@@ -1,0 +1,100 @@
+import { CountersignError } from "./error.js";
+import { fetchJson } from "./fetch-json.js";
+
+/** A public key as a JWKS publishes it (RFC 7517). */
+export interface PublicJwk {
+  kty: string;
+  kid?: string;
+  alg?: string;
+  use?: string;
+  crv?: string;
+  x?: string;
+  y?: string;
+  n?: string;
+  e?: string;
+}
+
+/** What `/.well-known/jwks.json` answers. */
+export interface JsonWebKeySet {
+  keys: PublicJwk[];
+}
+
+/** Where keys come from: a set, or a function that finds the keys of a `kid`. */
+export type KeySource = JsonWebKeySet | ((kid: string) => Promise<JsonWebKeySet>);
+
+/** A key with the only algorithm that it is used for. */
+export type Key =
+  | { algorithm: "EdDSA"; bytes: Uint8Array }
+  | { algorithm: "ES256" | "RS256"; jwk: PublicJwk };
+
+/** The key of `kid`, or undefined when there is none that can verify. */
+export async function findKey(source: KeySource, kid: string): Promise<Key | undefined> {
+  const { keys } = typeof source === "function" ? await source(kid) : source;
+  const jwk = keys.find((key) => key.kid === kid && (key.use ?? "sig") === "sig");
+  return jwk && toKey(jwk);
+}
+
+function toKey(jwk: PublicJwk): Key | undefined {
+  const { kty, crv, alg, x } = jwk;
+  if (
+    kty === "OKP" &&
+    crv === "Ed25519" &&
+    x !== undefined &&
+    ["EdDSA", "Ed25519", undefined].includes(alg)
+  ) {
+    return { algorithm: "EdDSA", bytes: fromBase64url(x) };
+  }
+  if (kty === "EC" && crv === "P-256" && (alg ?? "ES256") === "ES256")
+    return { algorithm: "ES256", jwk };
+  if (kty === "RSA" && (alg ?? "RS256") === "RS256") return { algorithm: "RS256", jwk };
+  return undefined;
+}
+
+/** The bytes of base64url text; none when it is not that. */
+export function fromBase64url(text: string): Uint8Array<ArrayBuffer> {
+  try {
+    const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+    return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+  } catch {
+    return new Uint8Array();
+  }
+}
+
+const FETCH_LIMIT_MS = 5_000;
+const COOL_DOWN_MS = 30_000;
+const MAX_AGE_MS = 600_000;
+
+/**
+ * The keys of a server, fetched when a token first needs them and kept for ten minutes. A `kid` that is not among them
+ * fetches again, at most every 30 seconds, so that forged ones cause no storm.
+ */
+export function remoteKeySet(
+  url: string | URL,
+  options: { fetch?: typeof globalThis.fetch } = {},
+): KeySource {
+  let cached: JsonWebKeySet = { keys: [] };
+  let fetchedAt = Number.NEGATIVE_INFINITY;
+  let fetching: Promise<JsonWebKeySet> | undefined;
+
+  async function renew(): Promise<JsonWebKeySet> {
+    const answer = await fetchJson(options.fetch ?? fetch, url, {}, FETCH_LIMIT_MS);
+    if (!isKeySet(answer.body)) throw new CountersignError("NETWORK", "the server sent no keys");
+    fetchedAt = performance.now();
+    cached = answer.body;
+    return cached;
+  }
+
+  return async (kid) => {
+    const age = performance.now() - fetchedAt;
+    const known = cached.keys.some((key) => key.kid === kid);
+    if (age < (known ? MAX_AGE_MS : COOL_DOWN_MS)) return cached;
+    fetching ??= renew().finally(() => {
+      fetching = undefined;
+    });
+    return fetching;
+  };
+}
+
+function isKeySet(body: unknown): body is JsonWebKeySet {
+  return typeof body === "object" && body !== null && Array.isArray((body as JsonWebKeySet).keys);
+}

@@ -1,0 +1,344 @@
+import { type AuthApi, type AuthPayload, endsSession } from "./auth.js";
+import { CountersignError } from "./error.js";
+import { createHints } from "./hints.js";
+import { createLock } from "./lock.js";
+import { type Memory, openMemory } from "./memory.js";
+import * as planner from "./planner.js";
+import type { RefreshTokenStore, Session, SessionState, TokenOptions, User } from "./types.js";
+
+/** How soon a sign-out that the server did not hear of is repeated. */
+const SIGN_OUT_RETRY_MS = 30_000;
+
+/** What a session needs of its client. */
+export interface SessionOptions {
+  api: AuthApi;
+  id: string;
+  transport: "COOKIE" | "BODY";
+  store: RefreshTokenStore | undefined;
+}
+
+/**
+ * Carries out what the planner decides. Everything that sets or clears the refresh token runs under one lock; listeners
+ * and the app's store are called outside of it, so nothing they do can deadlock.
+ */
+export class PlannedSession implements Session {
+  readonly #options: SessionOptions;
+  readonly #lock = createLock();
+  readonly #hints = createHints(
+    () => this.#look(planner.Ticked),
+    () => this.#look(planner.Woke),
+  );
+  readonly #listeners = new Set<(state: SessionState) => void>();
+
+  #plan: planner.Plan = planner.onDemand;
+  #numbers = planner.UNKNOWN;
+  #state: SessionState = snapshot(planner.UNKNOWN, null, 0, null);
+  #grant: AuthPayload | null = null;
+  #renewals = 0;
+  #reason: string | null = null;
+  #failure: CountersignError | undefined;
+
+  /** BODY only: what renews the session. */
+  #refreshToken: string | null = null;
+  /** A sign-out that the server has not heard of. */
+  #farewell: { refreshToken: string | null } | undefined;
+  /** Rises whenever the session becomes another one, so that an answer to the one before is dropped. */
+  #epoch = 0;
+
+  #started = false;
+  #beginning: Promise<void> | undefined;
+  #flight: Promise<void> | undefined;
+  #loading: Promise<void> | undefined;
+  #saved: Promise<unknown> = Promise.resolve();
+  #openedMemory: Memory | undefined;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  on(listener: (state: SessionState) => void): () => void {
+    const entry = (state: SessionState) => listener(state);
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
+  }
+
+  start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    this.#hints.start();
+    this.#begin().then(
+      () => this.#look(planner.Ticked),
+      () => {}, // the app's store failed: token() will say so
+    );
+  }
+
+  dispose(): void {
+    this.#started = false;
+    this.#hints.stop();
+  }
+
+  async token({ minTtlMs = 0, force = false, signal }: TokenOptions = {}): Promise<string | null> {
+    signal?.throwIfAborted();
+    await this.#begin();
+    const { action, at } = force
+      ? this.#step(planner.Forced)
+      : this.#step(planner.Wanted, minTtlMs);
+    if (action === planner.Fail) throw this.#cannotTell(at);
+    if (action === planner.Refresh) {
+      const refused = force ? this.#grant : undefined;
+      await abortable(this.#refresh(), signal);
+      const isGood = this.#grant !== refused && Date.now() < (this.#state.expiresAt ?? 0);
+      if (!isGood && !this.#isOver()) throw this.#cannotTell(this.#numbers[5] ?? 0);
+    }
+    return this.#grant?.accessToken ?? null;
+  }
+
+  /** Signs in by `login` or `register`; the answer's session replaces the one before. */
+  async signIn(field: "login" | "register", input: Record<string, string>): Promise<User> {
+    await this.#begin();
+    const { user } = await this.#lock(async () => {
+      const sentAt = Date.now();
+      const payload = await this.#options.api.signIn(field, input);
+      this.#epoch += 1;
+      // The server ends the session of a cookie that came along.
+      if (this.#options.transport === "COOKIE") this.#farewell = undefined;
+      this.#accept(payload, sentAt);
+      return payload;
+    });
+    await this.#saved;
+    return user;
+  }
+
+  async signOut(): Promise<void> {
+    await this.#begin();
+    if (!this.#isOver()) {
+      this.#farewell = { refreshToken: this.#refreshToken };
+      this.#end(planner.SignedOut, 0, null);
+      if (this.#options.transport === "COOKIE") this.#memory.flag = "out";
+    }
+    await this.#sendFarewell();
+  }
+
+  get #memory(): Memory {
+    this.#openedMemory ??= openMemory(this.#options.id);
+    return this.#openedMemory;
+  }
+
+  /** Learns, once, whether there may be a session to restore. Nothing outside of this object is touched before. */
+  #begin(): Promise<void> {
+    this.#beginning ??= this.#open().catch((error: unknown) => {
+      this.#beginning = undefined;
+      throw error;
+    });
+    return this.#beginning;
+  }
+
+  async #open(): Promise<void> {
+    let restorable: boolean;
+    if (this.#options.transport === "BODY") {
+      this.#refreshToken = (await this.#options.store?.get()) ?? null;
+      restorable = this.#refreshToken !== null;
+    } else {
+      restorable = this.#memory.mayHoldSession;
+      if (this.#memory.flag === "out") this.#farewell = { refreshToken: null };
+    }
+    this.#step(planner.Started, restorable ? 1 : 0);
+  }
+
+  /** One step of the planner: remembers the new state and tells the listeners. */
+  #step(event: number, value = 0, extra = 0): { action: number; at: number } {
+    const random = (Math.random() * 2 ** 32) >>> 0;
+    const input = [this.#numbers, event, value, extra, Date.now(), random] as const;
+    let answer: number[];
+    try {
+      answer = Array.from(this.#plan(...input));
+    } catch {
+      this.#plan = planner.onDemand;
+      answer = Array.from(this.#plan(...input));
+    }
+    this.#numbers = answer.slice(0, 6);
+    this.#publish();
+    const [action = planner.Nothing, at = 0] = answer.slice(6);
+    return { action, at };
+  }
+
+  /** Steps, and does what the session does by itself. */
+  #advance(event: number, value = 0, extra = 0): void {
+    const { action, at } = this.#step(event, value, extra);
+    if (action === planner.Refresh) void this.#refresh();
+    if (action === planner.Wait) this.#hints.arm(at);
+  }
+
+  #look(event: number): void {
+    this.#advance(event);
+    if (event === planner.Woke) this.#loadPlanner();
+    if (this.#farewell !== undefined) void this.#sendFarewell();
+  }
+
+  /** The one refresh under way. It never rejects: its outcome is in the state. */
+  #refresh(): Promise<void> {
+    const epoch = this.#epoch;
+    this.#flight ??= this.#lock(() => this.#renew(epoch)).finally(() => {
+      this.#flight = undefined;
+    });
+    return this.#flight;
+  }
+
+  async #renew(epoch: number): Promise<void> {
+    if (epoch !== this.#epoch) return;
+    const attempt = this.#memory.attempt ?? randomText();
+    this.#memory.attempt = attempt;
+    const sentAt = Date.now();
+    try {
+      const payload = await this.#options.api.refresh(this.#refreshToken, attempt);
+      if (epoch !== this.#epoch) return;
+      if (this.#grant !== null) this.#renewals += 1;
+      this.#accept(payload, sentAt);
+    } catch (error) {
+      if (epoch === this.#epoch) this.#fail(toCountersignError(error));
+    }
+  }
+
+  #accept(payload: AuthPayload, sentAt: number): void {
+    this.#grant = payload;
+    this.#reason = null;
+    this.#failure = undefined;
+    this.#memory.attempt = null;
+    if (this.#options.transport === "COOKIE") this.#memory.flag = "in";
+    this.#keep(payload.refreshToken);
+    this.#advance(planner.Granted, payload.expiresIn * 1000, sentAt);
+    this.#loadPlanner();
+  }
+
+  #fail(error: CountersignError): void {
+    const reason = error.reason ?? error.code;
+    if (endsSession(error)) {
+      const missing = error.reason === "REFRESH_MISSING";
+      const quietly = missing && this.#state.status === "restoring";
+      this.#end(planner.Refused, missing ? 1 : 0, quietly ? null : reason);
+      return;
+    }
+    this.#failure = error;
+    this.#reason = reason;
+    this.#advance(planner.Failed, error.retryAfter === undefined ? -1 : error.retryAfter * 1000);
+    this.#loadPlanner();
+  }
+
+  #end(event: number, value: number, reason: string | null): void {
+    this.#epoch += 1;
+    this.#grant = null;
+    this.#reason = reason;
+    this.#memory.attempt = null;
+    this.#memory.flag = null;
+    this.#keep(null);
+    this.#advance(event, value);
+  }
+
+  #isOver(): boolean {
+    return this.#state.status === "anonymous" || this.#state.status === "signed-out";
+  }
+
+  async #sendFarewell(): Promise<void> {
+    await this.#lock(async () => {
+      const farewell = this.#farewell;
+      // Somebody has signed in since, with the same cookie.
+      const isMoot = this.#options.transport === "COOKIE" && this.#memory.flag !== "out";
+      try {
+        if (farewell !== undefined && !isMoot)
+          await this.#options.api.logout(farewell.refreshToken);
+      } catch {
+        this.#hints.arm(Date.now() + SIGN_OUT_RETRY_MS);
+        return;
+      }
+      this.#farewell = undefined;
+      if (this.#memory.flag === "out") this.#memory.flag = null;
+    });
+  }
+
+  /** Remembers the refresh token (BODY). The app's store is slow or broken at its own risk: memory serves this run. */
+  #keep(refreshToken: string | null): void {
+    const { store, transport } = this.#options;
+    if (transport !== "BODY") return;
+    this.#refreshToken = refreshToken;
+    this.#saved = this.#saved.then(() => store?.set(refreshToken)).catch(() => {});
+  }
+
+  /** Hands over to the WASM core's planner: after the first call, so that none waits for it. */
+  #loadPlanner(): void {
+    if (!this.#started || this.#isOver()) return;
+    this.#loading ??= import("./wasm/core.js")
+      .then(({ loadCore }) => loadCore())
+      .then((core) => {
+        this.#plan = (state, ...event) => core((wasm) => wasm.plan([...state], ...event));
+        this.#hints.arm(Date.now());
+      })
+      .catch(() => {
+        // Where WebAssembly is refused the session renews on demand.
+        this.#loading = undefined;
+      });
+  }
+
+  #publish(): void {
+    const next = snapshot(this.#numbers, this.#grant, this.#renewals, this.#reason);
+    if (JSON.stringify(next) === JSON.stringify(this.#state)) return;
+    this.#state = next;
+    for (const listener of this.#listeners) {
+      queueMicrotask(() => {
+        if (this.#listeners.has(listener)) listener(next);
+      });
+    }
+  }
+
+  #cannotTell(at: number): CountersignError {
+    const { code = "NETWORK", message = "the server did not answer", reason } = this.#failure ?? {};
+    const wait = Math.ceil((at - Date.now()) / 1000);
+    return new CountersignError(code, message, {
+      cause: this.#failure,
+      ...(reason !== undefined && { reason }),
+      ...(wait > 0 && { retryAfter: wait }),
+    });
+  }
+}
+
+function snapshot(
+  [status = 0, sentAt = 0, expiresAt = 0, refreshAt = 0]: planner.Numbers,
+  grant: AuthPayload | null,
+  renewals: number,
+  reason: string | null,
+): SessionState {
+  return Object.freeze({
+    status: planner.STATUSES[status] ?? "restoring",
+    user: grant?.user ?? null,
+    sessionId: grant?.sessionId ?? null,
+    issuedAt: grant && sentAt,
+    expiresAt: grant && expiresAt,
+    refreshAt: grant && refreshAt,
+    renewals,
+    reason,
+  });
+}
+
+/** 128 random bits as text. */
+function randomText(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function toCountersignError(error: unknown): CountersignError {
+  if (error instanceof CountersignError) return error;
+  return new CountersignError("NETWORK", "the server did not answer", { cause: error });
+}
+
+/** The promise's outcome, or the signal's reason if that aborts first; the work goes on for others. */
+function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}

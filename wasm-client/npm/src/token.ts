@@ -1,0 +1,108 @@
+import { CountersignError, invalidToken } from "./error.js";
+import { findKey, type KeySource } from "./keys.js";
+import { verifySignature } from "./signature.js";
+import type { Role } from "./types.js";
+import { type Core, loadCore } from "./wasm/core.js";
+
+export { CountersignError, type ErrorCode, type ErrorDetails, type ErrorReason } from "./error.js";
+export { type JsonWebKeySet, type KeySource, type PublicJwk, remoteKeySet } from "./keys.js";
+export type { Role } from "./types.js";
+
+/** The header of a token (RFC 7515, section 4). */
+export interface Header {
+  alg: string;
+  typ?: string;
+  kid?: string;
+  [name: string]: unknown;
+}
+
+/** The claims of an access token (RFC 9068); times are whole Unix seconds. */
+export interface Claims {
+  iss: string;
+  aud: string | string[];
+  /** The user's id. */
+  sub: string;
+  client_id: string;
+  /** The session's id. */
+  sid: string;
+  /** The user's token version: it rises when a change makes earlier tokens stale. */
+  ver: number;
+  role: Role;
+  iat: number;
+  exp: number;
+  jti: string;
+  /** When the user last proved the password. */
+  auth_time: number;
+  nbf?: number;
+  [name: string]: unknown;
+}
+
+/** What a token must say. Never take it from a token. */
+export interface Rules {
+  issuer: string;
+  audience: string;
+  /** Milliseconds since 1970; now when absent. */
+  now?: number;
+  /** How far clocks may differ; 30 when absent. */
+  leewaySeconds?: number;
+}
+
+/** The checks of the WASM core. */
+export interface TokenVerifier {
+  /**
+   * Reads a token. Nothing is verified: whoever made it wrote what stands in it.
+   *
+   * @throws CountersignError `UNAUTHENTICATED` with reason `TOKEN_INVALID` when it is malformed.
+   */
+  decode(token: string): { header: Header; claims: Claims };
+  /**
+   * Verifies signature, issuer, audience, type and times.
+   *
+   * @throws CountersignError `UNAUTHENTICATED` with reason `TOKEN_INVALID` or `TOKEN_EXPIRED`; `NETWORK` when the keys
+   * cannot be fetched now.
+   */
+  verify(token: string, keys: KeySource, rules: Rules): Promise<Claims>;
+}
+
+/**
+ * Loads the WASM core, once.
+ *
+ * @throws CountersignError `WASM_UNAVAILABLE` where the page's policy or the browser refuses WebAssembly.
+ */
+export async function loadTokens(): Promise<TokenVerifier> {
+  const core = await loadCore();
+  return {
+    decode: (token) => decode(core, token),
+    verify: (token, keys, rules) => verify(core, token, keys, rules),
+  };
+}
+
+function decode(core: Core, token: string): { header: Header; claims: Claims } {
+  const json = core((wasm) => wasm.decode(String(token)));
+  if (json === "") throw invalidToken("the token is malformed");
+  return JSON.parse(json) as { header: Header; claims: Claims };
+}
+
+async function verify(core: Core, token: string, keys: KeySource, rules: Rules): Promise<Claims> {
+  const { header, claims } = decode(core, token);
+  const key = header.kid === undefined ? undefined : await findKey(keys, header.kid);
+  if (key === undefined) throw invalidToken("the token names no known key");
+  const seconds = Math.floor((rules.now ?? Date.now()) / 1000);
+  const expected = [rules.issuer, rules.audience, seconds, rules.leewaySeconds ?? 30] as const;
+  let answer: number;
+  if (key.algorithm === "EdDSA") {
+    answer = core((wasm) => wasm.verify(token, key.bytes, ...expected));
+  } else {
+    if (!(await verifySignature(token, key))) throw invalidToken();
+    answer = core((wasm) => wasm.check(token, key.algorithm, ...expected));
+  }
+  return accept(answer, claims);
+}
+
+function accept(answer: number, claims: Claims): Claims {
+  if (answer === 0) return claims;
+  if (answer !== 2) throw invalidToken();
+  throw new CountersignError("UNAUTHENTICATED", "the token has expired", {
+    reason: "TOKEN_EXPIRED",
+  });
+}

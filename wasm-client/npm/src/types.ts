@@ -1,0 +1,137 @@
+/** What a user may do, in rising order; servers may add roles. */
+export type Role = "USER" | "MANAGER" | "ADMIN" | (string & {});
+
+/** An account, as its owner sees it. */
+export interface User {
+  id: string;
+  email: string;
+  name: string;
+  role: Role;
+  /** RFC 3339, UTC. */
+  createdAt: string;
+  /** True while an administrator has switched the account off. */
+  disabled: boolean;
+  emailVerified: boolean;
+}
+
+/**
+ * What a session is.
+ *
+ * `restoring → anonymous | live`; `live → refreshing → live | backoff`; `backoff` past expiry is `stale`: the session is
+ * kept, and it cannot be known now whether it still stands. Only a definitive answer of the server or a sign-out ends in
+ * `signed-out`.
+ */
+export type SessionStatus =
+  | "restoring"
+  | "anonymous"
+  | "live"
+  | "refreshing"
+  | "backoff"
+  | "stale"
+  | "signed-out";
+
+/** An immutable snapshot. Times are milliseconds of this machine's clock. */
+export interface SessionState {
+  readonly status: SessionStatus;
+  /** The signed-in user; kept while live, refreshing, backoff or stale. */
+  readonly user: User | null;
+  readonly sessionId: string | null;
+  /** When the request of the current token was sent. */
+  readonly issuedAt: number | null;
+  /** When the current token expires. */
+  readonly expiresAt: number | null;
+  /** When it will be renewed. */
+  readonly refreshAt: number | null;
+  /** Successful silent renewals since this page started. */
+  readonly renewals: number;
+  /** Why the session ended or backs off: a reason of the server's, or a code. */
+  readonly reason: string | null;
+}
+
+/** What `token()` may be asked for. */
+export interface TokenOptions {
+  /** How long the token has to be good for; 0 when absent. */
+  minTtlMs?: number;
+  /** Renew even though the current token looks good. */
+  force?: boolean;
+  signal?: AbortSignal;
+}
+
+/** Keeps a user signed in. */
+export interface Session {
+  /** The same object until something changes. */
+  readonly state: SessionState;
+  /**
+   * A good access token, renewed when it is time; null when nobody is signed in.
+   *
+   * @throws CountersignError with `retriable` when it cannot be known now whether somebody is; the signal's reason.
+   */
+  token(options?: TokenOptions): Promise<string | null>;
+  /** Calls `listener` after every change; returns the function that ends it. */
+  on(listener: (state: SessionState) => void): () => void;
+  /** Restores the session and renews it before it is needed, until `dispose()`. Calling it again does nothing. */
+  start(): void;
+  /**
+   * Signs out: here at once, at the server as soon as it can be reached. Never rejects for want of a network.
+   */
+  signOut(): Promise<void>;
+  /** Ends timers and listeners; `token()` still renews on demand. */
+  dispose(): void;
+}
+
+/** Where a refresh token is kept between runs of a program. */
+export interface RefreshTokenStore {
+  get(): string | null | Promise<string | null>;
+  set(token: string | null): void | Promise<void>;
+}
+
+/** How to reach a server. */
+export interface ClientOptions {
+  /** The address of `/graphql`; in a page it may be relative. */
+  endpoint: string | URL;
+  /**
+   * `COOKIE` (the default) leaves the refresh token to the browser, out of reach of scripts. `BODY` is for native apps,
+   * servers and scripts, and keeps it in memory or in `refreshTokenStore`.
+   */
+  transport?: "COOKIE" | "BODY";
+  /** The namespace of stored keys, for pages with several clients; "default" when absent. */
+  id?: string;
+  /** Instead of the platform's fetch. */
+  fetch?: typeof globalThis.fetch;
+  /** With `BODY` only. */
+  refreshTokenStore?: RefreshTokenStore;
+}
+
+/** What a GraphQL request may be given. */
+export interface RequestOptions {
+  signal?: AbortSignal;
+  operationName?: string;
+}
+
+/** A client of one Countersign server. */
+export interface Client {
+  readonly session: Session;
+  /** @throws CountersignError, for example `BAD_USER_INPUT` with `field`. */
+  register(input: { email: string; password: string; name: string }): Promise<User>;
+  /** @throws CountersignError, for example `UNAUTHENTICATED` with reason `BAD_CREDENTIALS`. */
+  login(input: { email: string; password: string }): Promise<User>;
+  /** The same as `session.signOut()`. */
+  logout(): Promise<void>;
+  /**
+   * Sends a GraphQL operation with the access token and returns its data.
+   *
+   * @throws CountersignError of the first error in the answer.
+   */
+  request<T>(
+    query: string,
+    variables?: Record<string, unknown>,
+    options?: RequestOptions,
+  ): Promise<T>;
+  /**
+   * Fetches. Requests to the endpoint's origin carry the access token, and are sent again once with a new one when the
+   * answer refuses it; others, and those with an `Authorization` of their own, go as they are.
+   *
+   * @throws CountersignError with `retriable` when it cannot be known now who is signed in; else as `fetch`.
+   */
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+}

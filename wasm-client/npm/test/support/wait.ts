@@ -1,0 +1,17 @@
+/** Resolves when `condition` holds; rejects after `limitMs`, saying what was waited for. */
+export async function until(
+  what: string,
+  condition: () => boolean,
+  limitMs = 10_000,
+): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`waited ${limitMs} ms in vain until ${what}`);
+    await sleep(5);
+  }
+}
+
+/** Resolves after `ms`. */
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 20_000,
+    unstubGlobals: true,
+    restoreMocks: true,
+    // The package runs as Node loads it, not as Vite would transform it.
+    server: { deps: { external: [/wasm-client\/npm\/(dist|pkg)\//] } },
+  },
+});
