@@ -69,7 +69,7 @@ fn verify(c: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let tokens = runtime.block_on(tokens(folder.path()));
-    let signed = tokens.sign(&subject()).unwrap();
+    let signed = tokens.sign(&subject(), node_time()).unwrap();
     let token = signed.token.expose();
     let claims = tokens.verify(token).unwrap();
     let mut group = c.benchmark_group("verify");
@@ -111,7 +111,7 @@ fn sign(c: &mut Criterion) {
     let tokens = runtime.block_on(tokens(folder.path()));
     let subject = subject();
     c.bench_function("sign/Countersign EdDSA", |b| {
-        b.iter(|| tokens.sign(&subject).unwrap());
+        b.iter(|| tokens.sign(&subject, node_time()).unwrap());
     });
 }
 

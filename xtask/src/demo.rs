@@ -147,7 +147,8 @@ fn create_user(mut server: Command, [email, name, role]: &[&str; 3]) -> Result<O
     let said = String::from_utf8_lossy(&output.stderr);
     match output.status.success() {
         true => Ok(Some(password)),
-        false if said.contains("EMAIL_TAKEN") => Ok(None),
+        // The command line's words for EMAIL_TAKEN.
+        false if said.contains("exists already") => Ok(None),
         false => bail!("cannot create {email}: {}", said.trim()),
     }
 }

@@ -133,6 +133,8 @@ fn bind(wasm: &Path, pkg: &Path) -> Result<()> {
         .input_path(wasm)
         .web(true)?
         .typescript(true)
+        // After a trap the module is made anew.
+        .reset_state_function(true)
         .generate(pkg)
         .context(
             "wasm-bindgen failed: is wasm-bindgen-cli-support of xtask the version in Cargo.lock?",
