@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { lazy, type ReactNode, Suspense } from "react";
 import { Navigate, Route, Routes, useLocation } from "react-router";
 import { isRestoring, isSignedIn, useSession } from "./client.ts";
 import { Layout } from "./layout.tsx";
@@ -9,8 +9,10 @@ import { OverviewPage } from "./pages/overview.tsx";
 import { PeoplePage } from "./pages/people.tsx";
 import { RegisterPage } from "./pages/register.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
-import { TokenPage } from "./pages/token.tsx";
 import { Restoring } from "./ui/restoring.tsx";
+
+// A page of its own, with the WASM core that only it needs at once.
+const TokenPage = lazy(async () => ({ default: (await import("./pages/token.tsx")).TokenPage }));
 
 /** The routes of the demonstration. */
 export function App() {
@@ -34,7 +36,7 @@ function Members({ page }: { page: ReactNode }) {
   const session = useSession();
   const { pathname } = useLocation();
   if (isRestoring(session)) return <Restoring />;
-  if (isSignedIn(session)) return page;
+  if (isSignedIn(session)) return <Suspense fallback={<Restoring />}>{page}</Suspense>;
   // Whoever signed out on purpose starts afresh; whoever lost the session comes back to where they were.
   const leftOnPurpose = session.status === "signed-out" && goodbyeFor(session.reason) === null;
   return <Navigate to="/sign-in" replace state={leftOnPurpose ? null : { from: pathname }} />;

@@ -1,6 +1,8 @@
 import { watchForInterruptions } from "./support/interruptions.ts";
 import { expect, renewals, signIn, test } from "./support/test.ts";
 
+const LIFE_MS = 10_000;
+
 test.use({ accessTtl: "10s" });
 
 test("the token is renewed in silence for longer than two lives, and the page stays as it is", async ({
@@ -12,13 +14,12 @@ test("the token is renewed in silence for longer than two lives, and the page st
   const interruptions = await watchForInterruptions(page);
   const editor = page.getByLabel("Or edit it freely");
   await editor.fill("half a thought");
-  const started = Date.now();
   const first = await page.getByTestId("token").textContent();
 
-  await expect.poll(() => renewals(page), { timeout: 45_000 }).toBeGreaterThanOrEqual(3);
-  expect(Date.now() - started).toBeGreaterThan(15_000);
+  await page.waitForTimeout(2.2 * LIFE_MS);
+  expect(await renewals(page)).toBeGreaterThanOrEqual(2);
   await expect(page.getByTestId("token")).not.toHaveText(first ?? "");
-  await expect(page.getByText("new token, good until")).toHaveCount(3);
+  expect(await page.getByText("new token, good until").count()).toBeGreaterThanOrEqual(2);
   await expect(editor).toBeFocused();
   await expect(editor).toHaveValue("half a thought");
   expect(await interruptions()).toEqual([]);
