@@ -91,8 +91,7 @@ pub(crate) fn build_pages(project: &Project, step: &Step) -> Result<()> {
     stamp.write()
 }
 
-/// Builds the binary `countersign`.
-pub(crate) fn build_server(project: &Project, step: &Step, release: bool) -> Result<()> {
+fn build_server(project: &Project, step: &Step, release: bool) -> Result<()> {
     let mut command = project.command("cargo", "build --package server --bin countersign");
     if release {
         command.arg("--release");

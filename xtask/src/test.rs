@@ -78,7 +78,7 @@ impl Part {
             }
             Self::Client => {
                 npm::build(project, step)?;
-                demo::build_server(project, step, false)?;
+                build_server(project, step)?;
                 let mut tests = project.command("npm", "test -w wasm-client/npm");
                 tests.env("COUNTERSIGN_BIN", project.server("debug"));
                 step.run(tests)
@@ -86,7 +86,7 @@ impl Part {
             Self::Browser => {
                 npm::build(project, step)?;
                 demo::build_pages(project, step)?;
-                demo::build_server(project, step, false)?;
+                build_server(project, step)?;
                 let mut tests = project.command("npm", "test -w web-demo");
                 tests.env("COUNTERSIGN_BIN", project.server("debug"));
                 tests.env("CHROMIUM_PATH", &tools.chromium);
@@ -94,6 +94,11 @@ impl Part {
             }
         }
     }
+}
+
+/// The binary as the Rust tests build it: with their features, so that nothing is compiled twice.
+fn build_server(project: &Project, step: &Step) -> Result<()> {
+    step.run(project.command("cargo", "test --workspace --no-run"))
 }
 
 pub(crate) fn run(project: &Project, mut steps: Steps, options: &Options) -> Result<()> {
