@@ -21,8 +21,7 @@ export function loadCore(): Promise<Core> {
 
 async function instantiate(): Promise<Core> {
   await glue.default({ module_or_path: await source() });
-  const { __wbg_reset_state: renew } = glue as { __wbg_reset_state?: () => void };
-  return guarded(glue, renew ?? (() => {}));
+  return guarded(glue, glue.__wbg_reset_state);
 }
 
 /**
