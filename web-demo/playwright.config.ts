@@ -1,11 +1,14 @@
 import { defineConfig, devices } from "@playwright/test";
 
+// Five minutes long, and therefore only run when asked for: `npm run soak`.
+const soak = process.env.SOAK !== undefined;
+
 /** The browser tests: Debian's Chromium against the real server, which each worker starts for itself. */
 export default defineConfig({
   testDir: "tests",
-  // Five minutes long, and therefore only run when asked for: `npm run soak`.
-  testIgnore: process.env.SOAK ? [] : ["soak.spec.ts"],
-  outputDir: "test-results",
+  testIgnore: soak ? [] : ["soak.spec.ts"],
+  // Each empties its folder when it starts, so that one run does not take the other's away.
+  outputDir: soak ? "test-results/soak" : "test-results/browser",
   reporter: [["list"]],
   forbidOnly: true,
   fullyParallel: false,
@@ -17,7 +20,7 @@ export default defineConfig({
     viewport: { width: 1280, height: 800 },
     locale: "en-GB",
     timezoneId: "UTC",
-    trace: "retain-on-failure",
+    trace: soak ? "off" : "retain-on-failure",
     launchOptions: {
       executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium",
       args: [

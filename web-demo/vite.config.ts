@@ -1,11 +1,22 @@
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
 
 // `cargo run -p server` listens here; the demo's own origin serves everything in production.
 const server = "http://localhost:4000";
 
+/** GraphiQL's address without the ending, as the server has it. */
+const graphiqlPath: Plugin = {
+  name: "graphiql-path",
+  configureServer({ middlewares }) {
+    middlewares.use((request, _response, next) => {
+      if (request.url === "/graphiql") request.url = "/graphiql.html";
+      next();
+    });
+  },
+};
+
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), graphiqlPath],
   // Workers are modules of our own origin: the page's policy allows `worker-src 'self'` and nothing else.
   worker: { format: "es" },
   build: {

@@ -1,3 +1,4 @@
+import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, test } from "./support/test.ts";
 
@@ -97,4 +98,9 @@ test("nothing that is typed is left on the disk", async ({ page }) => {
   await run(page, "PasswordPolicy");
   await expect(response(page)).toContainText("minLength");
   expect(await page.evaluate(() => JSON.stringify(localStorage))).toBe("{}");
+});
+
+test("the page around the editor is accessible", async ({ page }) => {
+  const { violations } = await new AxeBuilder({ page }).exclude(".graphiql-container").analyze();
+  expect(violations).toEqual([]);
 });

@@ -20,14 +20,14 @@ export function TokenPage() {
         <p role="status">Fetching the token…</p>
       ) : (
         <>
+          <div className="columns columns-even">
+            <Verification token={token} />
+            <Life session={session} />
+          </div>
           <Wire token={token} />
           <div className="columns">
-            <div>
-              <Verification token={token} />
-              <Life session={session} />
-              <Tamper token={token} />
-            </div>
             <Contents token={token} />
+            <Tamper token={token} />
           </div>
         </>
       )}

@@ -30,7 +30,8 @@ interface LifeBarProps {
 
 /** The bar glides from one second to the next by a CSS transition; nothing runs in between. */
 function LifeBar({ issuedAt, refreshAt, expiresAt }: LifeBarProps) {
-  const now = useNow();
+  // The clock was read up to a second ago, which may be before this token was asked for.
+  const now = Math.max(useNow(), issuedAt);
   const life = expiresAt - issuedAt;
   const left = Math.min(1, Math.max(0, (expiresAt - now) / life));
   const percent = Math.round(left * 100);
