@@ -1,8 +1,8 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
 
-// `cargo run -p server` listens here; the demo's own origin serves everything in production.
-const server = "http://localhost:4000";
+// `cargo run -p server` listens here. It must see the browser's own `Host`, which it compares with the `Origin`.
+const server = { target: "http://localhost:4000", changeOrigin: false };
 
 /** GraphiQL's address without the ending, as the server has it. */
 const graphiqlPath: Plugin = {
@@ -17,6 +17,8 @@ const graphiqlPath: Plugin = {
 
 export default defineConfig({
   plugins: [react(), graphiqlPath],
+  // Their workers are found by a `?worker` that only Vite itself understands, not the bundling ahead of it.
+  optimizeDeps: { exclude: ["graphiql/setup-workers/vite", "@graphiql/react/setup-workers/vite"] },
   // Workers are modules of our own origin: the page's policy allows `worker-src 'self'` and nothing else.
   worker: { format: "es" },
   build: {
