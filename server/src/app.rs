@@ -70,7 +70,10 @@ impl App {
     ///
     /// # Errors
     /// [`StartError`], whose text says what to do.
-    pub async fn start_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StartError> {
+    pub async fn start_at(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, StartError> {
         let storage = Storage::open(&settings.database).await?;
         Self::with_clock(settings, storage, clock, None).await
     }
@@ -84,7 +87,12 @@ impl App {
         let rng: Arc<Rng> = Arc::new(SystemRandom::new());
         let sealer = Sealer::new(&keys_secret(&settings, &*rng)?);
         let ring = KeyRing::load(&storage, &sealer, &*rng, clock.now()).await?;
-        let tokens = Arc::new(Tokens::new(ring, settings.tokens.clone(), clock.clone(), rng.clone()));
+        let tokens = Arc::new(Tokens::new(
+            ring,
+            settings.tokens.clone(),
+            clock.clone(),
+            rng.clone(),
+        ));
         let audit = Arc::new(Audit::new(clock.clone(), rng.clone()));
         let sessions = Arc::new(Sessions::new(
             storage.clone(),
@@ -106,9 +114,21 @@ impl App {
                 fresh_auth: settings.sessions.fresh_auth,
             },
         ));
-        let services = Services { accounts: accounts.clone(), sessions: sessions.clone() };
+        let services = Services {
+            accounts: accounts.clone(),
+            sessions: sessions.clone(),
+        };
         let schema = graphql::schema(services, &settings.graphql);
-        Ok(Arc::new(Self { settings, tokens, accounts, sessions, schema, storage, database_clock, rng }))
+        Ok(Arc::new(Self {
+            settings,
+            tokens,
+            accounts,
+            sessions,
+            schema,
+            storage,
+            database_clock,
+            rng,
+        }))
     }
 
     /// Whether this node can serve.
@@ -116,8 +136,15 @@ impl App {
     /// # Errors
     /// Why it cannot, for people.
     pub async fn ready(&self) -> Result<(), String> {
-        if self.database_clock.as_ref().is_some_and(|clock| !clock.is_measured()) {
-            return Err("the clock has jumped against the database's and is being measured again".to_owned());
+        if self
+            .database_clock
+            .as_ref()
+            .is_some_and(|clock| !clock.is_measured())
+        {
+            return Err(
+                "the clock has jumped against the database's and is being measured again"
+                    .to_owned(),
+            );
         }
         self.storage.ping().await.map_err(|error| error.to_string())
     }
@@ -169,15 +196,28 @@ fn keys_secret(settings: &Settings, rng: &Rng) -> Result<Secret, StartError> {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
     if !path.exists() {
-        let secret = format!("{:032x}{:032x}", u128::from_be_bytes(random(rng)), u128::from_be_bytes(random(rng)));
+        let secret = format!(
+            "{:032x}{:032x}",
+            u128::from_be_bytes(random(rng)),
+            u128::from_be_bytes(random(rng))
+        );
         // Written aside and linked into place, so that no crash and no second process ever leaves half a secret.
         let draft = path.with_extension(format!("{:08x}", u32::from_be_bytes(random(rng))));
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(failed)?;
-        file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&draft)
+            .map_err(failed)?;
+        file.write_all(secret.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(failed)?;
         let linked = std::fs::hard_link(&draft, &path);
         std::fs::remove_file(&draft).map_err(failed)?;
         match linked {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(failed(error));
+            }
             _ => {}
         }
     }

@@ -24,7 +24,9 @@ pub struct DatabaseClock {
 
 impl Default for DatabaseClock {
     fn default() -> Self {
-        Self { offset: AtomicI64::new(Self::UNKNOWN) }
+        Self {
+            offset: AtomicI64::new(Self::UNKNOWN),
+        }
     }
 }
 
@@ -44,11 +46,19 @@ impl DatabaseClock {
     pub fn measured(&self, before: UnixMillis, database: UnixMillis, after: UnixMillis) {
         let offset = database.0 - i64::midpoint(before.0, after.0);
         let known = self.offset.load(Ordering::Relaxed);
-        let jumped = known != Self::UNKNOWN && Duration::from_millis(known.abs_diff(offset)) > Self::JUMP;
+        let jumped =
+            known != Self::UNKNOWN && Duration::from_millis(known.abs_diff(offset)) > Self::JUMP;
         if jumped {
-            tracing::warn!(from_ms = known, to_ms = offset, "the clock jumped against the database's; measuring again");
+            tracing::warn!(
+                from_ms = known,
+                to_ms = offset,
+                "the clock jumped against the database's; measuring again"
+            );
         }
-        self.offset.store(if jumped { Self::UNKNOWN } else { offset }, Ordering::Relaxed);
+        self.offset.store(
+            if jumped { Self::UNKNOWN } else { offset },
+            Ordering::Relaxed,
+        );
     }
 }
 
@@ -61,7 +71,9 @@ impl Clock for DatabaseClock {
 
 /// The node's own clock, for measuring and for commands that run before there is a database.
 pub fn node_time() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
@@ -74,8 +86,12 @@ pub type Rng = dyn SecureRandom + Send + Sync;
 /// When the operating system has no randomness to give: nothing safe can be done without it.
 pub fn random<const N: usize>(rng: &Rng) -> [u8; N] {
     let mut bytes = [0; N];
-    #[expect(clippy::expect_used, reason = "no secret may be made without randomness, and no input can cause this")]
-    rng.fill(&mut bytes).expect("the operating system gives random bytes");
+    #[expect(
+        clippy::expect_used,
+        reason = "no secret may be made without randomness, and no input can cause this"
+    )]
+    rng.fill(&mut bytes)
+        .expect("the operating system gives random bytes");
     bytes
 }
 

@@ -95,9 +95,13 @@ impl Email {
     /// Trims, normalises and checks; `None` when it is no address that mail could be sent to.
     pub fn parse(text: &str) -> Option<Self> {
         let normalised: String = text.trim().nfc().collect::<String>().to_lowercase();
-        let rules = Options::default().with_required_tld().without_display_text().without_domain_literal();
+        let rules = Options::default()
+            .with_required_tld()
+            .without_display_text()
+            .without_domain_literal();
         let fits = normalised.len() <= 254 && !normalised.contains(char::is_control);
-        (fits && EmailAddress::parse_with_options(&normalised, rules).is_ok()).then_some(Self(normalised))
+        (fits && EmailAddress::parse_with_options(&normalised, rules).is_ok())
+            .then_some(Self(normalised))
     }
 
     /// The normalised address.
@@ -109,7 +113,11 @@ impl Email {
 /// Addresses are personal data, so a log shows only their domain.
 impl fmt::Debug for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[redacted]@{}", self.0.rsplit('@').next().unwrap_or_default())
+        write!(
+            f,
+            "[redacted]@{}",
+            self.0.rsplit('@').next().unwrap_or_default()
+        )
     }
 }
 
@@ -122,7 +130,10 @@ impl From<Email> for String {
 impl TryFrom<String> for Email {
     type Error = CorruptValue;
     fn try_from(text: String) -> Result<Self, CorruptValue> {
-        Self::parse(&text).ok_or(CorruptValue { value: text, expected: "an e-mail address" })
+        Self::parse(&text).ok_or(CorruptValue {
+            value: text,
+            expected: "an e-mail address",
+        })
     }
 }
 
@@ -138,7 +149,9 @@ impl Name {
     pub fn parse(text: &str) -> Option<Self> {
         let normalised: String = text.trim().nfc().collect();
         let length = normalised.chars().count();
-        let plain = !normalised.chars().any(|c| c.is_control() || is_invisible(c));
+        let plain = !normalised
+            .chars()
+            .any(|c| c.is_control() || is_invisible(c));
         ((1..=Self::MAX_CHARS).contains(&length) && plain).then_some(Self(normalised))
     }
 
@@ -162,12 +175,17 @@ impl From<Name> for String {
 impl TryFrom<String> for Name {
     type Error = CorruptValue;
     fn try_from(text: String) -> Result<Self, CorruptValue> {
-        Self::parse(&text).ok_or(CorruptValue { value: text, expected: "a name" })
+        Self::parse(&text).ok_or(CorruptValue {
+            value: text,
+            expected: "a name",
+        })
     }
 }
 
 /// What a user may do. Ordered: every role may do what the roles before it may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Role {
     /// Their own account.
@@ -196,7 +214,10 @@ impl std::str::FromStr for Role {
     type Err = CorruptValue;
     fn from_str(text: &str) -> Result<Self, CorruptValue> {
         let found = Self::ALL.into_iter().find(|role| role.as_str() == text);
-        found.ok_or(CorruptValue { value: text.to_owned(), expected: "USER, MANAGER or ADMIN" })
+        found.ok_or(CorruptValue {
+            value: text.to_owned(),
+            expected: "USER, MANAGER or ADMIN",
+        })
     }
 }
 
@@ -238,7 +259,10 @@ impl TryFrom<String> for Transport {
         match text.as_str() {
             "COOKIE" => Ok(Self::Cookie),
             "BODY" => Ok(Self::Body),
-            _ => Err(CorruptValue { value: text, expected: "COOKIE or BODY" }),
+            _ => Err(CorruptValue {
+                value: text,
+                expected: "COOKIE or BODY",
+            }),
         }
     }
 }
@@ -262,7 +286,10 @@ impl UnixMillis {
 impl std::ops::Add<Duration> for UnixMillis {
     type Output = Self;
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 }
 
@@ -345,12 +372,24 @@ mod tests {
 
     #[test]
     fn an_address_is_trimmed_and_lower_case() {
-        assert_eq!(Email::parse(" Ana@Example.COM ").unwrap().as_str(), "ana@example.com");
+        assert_eq!(
+            Email::parse(" Ana@Example.COM ").unwrap().as_str(),
+            "ana@example.com"
+        );
     }
 
     #[test]
     fn what_mail_cannot_reach_is_no_address() {
-        for text in ["", "ana", "ana@", "@example.com", "ana@localhost", "ana b@example.com", "Ana <ana@example.com>", "a\n@b.cd"] {
+        for text in [
+            "",
+            "ana",
+            "ana@",
+            "@example.com",
+            "ana@localhost",
+            "ana b@example.com",
+            "Ana <ana@example.com>",
+            "a\n@b.cd",
+        ] {
             assert!(Email::parse(text).is_none(), "{text:?}");
         }
         assert!(Email::parse(&format!("{}@example.com", "a".repeat(250))).is_none());
@@ -369,7 +408,11 @@ mod tests {
         let id = UserId::new(UnixMillis(1_700_000_000_000), [7; 10]);
         let text = id.to_string();
         assert_eq!(UserId::parse(&text), Some(id));
-        for other in [text.to_uppercase(), text.replace('-', ""), format!("{{{text}}}")] {
+        for other in [
+            text.to_uppercase(),
+            text.replace('-', ""),
+            format!("{{{text}}}"),
+        ] {
             assert_eq!(UserId::parse(&other), None, "{other}");
         }
     }
@@ -388,6 +431,9 @@ mod tests {
     #[test]
     fn secrets_do_not_print() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "[redacted]");
-        assert_eq!(format!("{:?}", Email::parse("ana@example.com").unwrap()), "[redacted]@example.com");
+        assert_eq!(
+            format!("{:?}", Email::parse("ana@example.com").unwrap()),
+            "[redacted]@example.com"
+        );
     }
 }

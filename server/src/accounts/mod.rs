@@ -7,7 +7,6 @@ mod user;
 use std::sync::Arc;
 use std::time::Duration;
 
-
 pub use error::AccountError;
 pub use password::Passwords;
 pub use user::User;
@@ -15,7 +14,10 @@ pub use user::User;
 use crate::audit::{Audit, AuthEventKind};
 use crate::clock::{Clock, Rng, random};
 use crate::sessions::{Grant, SessionError, Sessions};
-use crate::storage::{AuthEventRow, ProfileChange, ProfileUpdate, Storage, StorageError, UserFilter, UserRow};
+use crate::storage::{
+    AuthEventRow, ProfileChange, ProfileUpdate, SessionRow, Storage, StorageError, UserFilter,
+    UserRow,
+};
 use crate::values::{Email, Identity, Name, Peer, Role, Secret, Transport, UserId};
 
 /// Makes, finds and changes accounts, and signs people in.
@@ -73,7 +75,15 @@ impl Accounts {
         rng: Arc<Rng>,
         settings: AccountRules,
     ) -> Self {
-        Self { storage, sessions, passwords, audit, clock, rng, settings }
+        Self {
+            storage,
+            sessions,
+            passwords,
+            audit,
+            clock,
+            rng,
+            settings,
+        }
     }
 
     /// The fewest and the most characters that a password may have.
@@ -85,17 +95,27 @@ impl Accounts {
     ///
     /// # Errors
     /// What [`Self::create`] gives; [`AccountError::RegistrationClosed`] when only the operator makes accounts.
-    pub async fn register(&self, account: NewAccount, sign_in: &SignIn<'_>) -> Result<Grant, AccountError> {
+    pub async fn register(
+        &self,
+        account: NewAccount,
+        sign_in: &SignIn<'_>,
+    ) -> Result<Grant, AccountError> {
         if !self.settings.registration_open {
             return Err(AccountError::RegistrationClosed);
         }
         let user = self.draft(account).await?;
-        let session = self.sessions.draft(user.id, sign_in.transport, sign_in.peer);
-        let event = |kind| self.audit.event(kind, sign_in.peer).user(user.id).session(session.id);
-        let events = vec![event(AuthEventKind::Registered), event(AuthEventKind::LoginSucceeded)];
-        self.insert(user.clone(), Some(session.clone()), events).await?;
+        let session = self
+            .sessions
+            .draft(user.id, sign_in.transport, sign_in.peer);
+        let event = self
+            .audit
+            .event(AuthEventKind::Registered, sign_in.peer)
+            .user(user.id)
+            .session(session.id);
+        self.insert(user.clone(), Some(session.clone()), event)
+            .await?;
         self.end_replaced(sign_in).await?;
-        Ok(self.sessions.grant(user, &session)?)
+        Ok(self.sessions.grant(user, &session, session.created_at)?)
     }
 
     /// Makes an account, for an operator.
@@ -105,8 +125,11 @@ impl Accounts {
     /// [`Passwords::hash_new`] finds wrong with the password.
     pub async fn create(&self, account: NewAccount) -> Result<User, AccountError> {
         let user = self.draft(account).await?;
-        let event = self.audit.event(AuthEventKind::Registered, &Peer::default()).user(user.id);
-        self.insert(user.clone(), None, vec![event]).await?;
+        let event = self
+            .audit
+            .event(AuthEventKind::Registered, &Peer::default())
+            .user(user.id);
+        self.insert(user.clone(), None, event).await?;
         Ok(user.into())
     }
 
@@ -132,13 +155,16 @@ impl Accounts {
     async fn insert(
         &self,
         user: UserRow,
-        session: Option<crate::storage::SessionRow>,
-        events: Vec<AuthEventRow>,
+        session: Option<SessionRow>,
+        event: AuthEventRow,
     ) -> Result<(), AccountError> {
-        self.storage.insert_user(user, session, events).await.map_err(|error| match error {
-            StorageError::Conflict => AccountError::EmailTaken,
-            other => other.into(),
-        })
+        self.storage
+            .insert_user(user, session, event)
+            .await
+            .map_err(|error| match error {
+                StorageError::Conflict => AccountError::EmailTaken,
+                other => other.into(),
+            })
     }
 
     /// Signs somebody in by address and password. An unknown address takes as long as a known one.
@@ -146,31 +172,53 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::BadCredentials`]; [`AccountError::Disabled`] after the right password; [`AccountError::Busy`] when
     /// too many passwords are being checked.
-    pub async fn login(&self, email: &str, password: &Secret, sign_in: &SignIn<'_>) -> Result<Grant, AccountError> {
+    pub async fn login(
+        &self,
+        email: &str,
+        password: &Secret,
+        sign_in: &SignIn<'_>,
+    ) -> Result<Grant, AccountError> {
         let user = match Email::parse(email) {
             Some(email) => self.storage.find_user_by_email(&email).await?,
             None => None,
         };
-        let verified = self.passwords.verify(password, user.as_ref().map(|user| user.password_hash.clone())).await?;
+        let verified = self
+            .passwords
+            .verify(
+                password,
+                user.as_ref().map(|user| user.password_hash.clone()),
+            )
+            .await?;
         let failed = self.audit.event(AuthEventKind::LoginFailed, sign_in.peer);
         let Some(user) = user else {
             self.storage.insert_event(failed).await?;
             return Err(AccountError::BadCredentials);
         };
         let (id, disabled) = (user.id, user.disabled_at.is_some());
-        if verified && !disabled {
-            if let Some(grant) = self.sessions.open(user, sign_in.transport, sign_in.peer).await? {
-                self.end_replaced(sign_in).await?;
-                return Ok(grant);
-            }
+        if verified
+            && !disabled
+            && let Some(grant) = self
+                .sessions
+                .open(user, sign_in.transport, sign_in.peer)
+                .await?
+        {
+            self.end_replaced(sign_in).await?;
+            return Ok(grant);
         }
         self.storage.insert_event(failed.user(id)).await?;
-        Err(if verified && disabled { AccountError::Disabled } else { AccountError::BadCredentials })
+        Err(if verified && disabled {
+            AccountError::Disabled
+        } else {
+            AccountError::BadCredentials
+        })
     }
 
     async fn end_replaced(&self, sign_in: &SignIn<'_>) -> Result<(), AccountError> {
         match (&sign_in.replaces, sign_in.transport) {
-            (Some(token), Transport::Cookie) => Ok(self.sessions.end_by_token(token.expose(), sign_in.peer).await?),
+            (Some(token), Transport::Cookie) => Ok(self
+                .sessions
+                .end_by_token(token.expose(), sign_in.peer)
+                .await?),
             _ => Ok(()),
         }
     }
@@ -203,8 +251,13 @@ impl Accounts {
         after: Option<UserId>,
         limit: i64,
     ) -> Result<Vec<User>, AccountError> {
-        let search = search.map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty());
-        let rows = self.storage.list_users(&UserFilter { search, role }, after, limit).await?;
+        let search = search
+            .map(|text| text.trim().to_lowercase())
+            .filter(|text| !text.is_empty());
+        let rows = self
+            .storage
+            .list_users(&UserFilter { search, role }, after, limit)
+            .await?;
         Ok(rows.into_iter().map(User::from).collect())
     }
 
@@ -221,8 +274,12 @@ impl Accounts {
         email: Option<&str>,
         peer: &Peer,
     ) -> Result<User, AccountError> {
-        let name = name.map(|text| Name::parse(text).ok_or(AccountError::NameInvalid)).transpose()?;
-        let email = email.map(|text| Email::parse(text).ok_or(AccountError::EmailInvalid)).transpose()?;
+        let name = name
+            .map(|text| Name::parse(text).ok_or(AccountError::NameInvalid))
+            .transpose()?;
+        let email = email
+            .map(|text| Email::parse(text).ok_or(AccountError::EmailInvalid))
+            .transpose()?;
         let now = self.clock.now();
         let current = self.of_caller(caller).await?;
         let change = ProfileChange {
@@ -235,8 +292,16 @@ impl Accounts {
         if change.email.is_some() && now.since(caller.auth_time) > self.settings.fresh_auth {
             return Err(AccountError::ReauthenticationRequired);
         }
-        let event = self.audit.event(AuthEventKind::ProfileChanged, peer).user(caller.user).session(caller.session);
-        match self.storage.update_profile(&caller.user, &caller.session, &change, event, now).await? {
+        let event = self
+            .audit
+            .event(AuthEventKind::ProfileChanged, peer)
+            .user(caller.user)
+            .session(caller.session);
+        match self
+            .storage
+            .update_profile(&caller.user, &caller.session, &change, event, now)
+            .await?
+        {
             ProfileUpdate::Done(user) => Ok(User::from(*user)),
             ProfileUpdate::SessionEnded => Err(SessionError::Ended.into()),
             ProfileUpdate::EmailTaken => Err(AccountError::EmailTaken),

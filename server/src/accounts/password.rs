@@ -40,8 +40,11 @@ impl Passwords {
     /// # Errors
     /// [`AccountError::Internal`] when Argon2 refuses the configured parameters or no thread can be started.
     pub fn start(settings: PasswordSettings) -> Result<Self, AccountError> {
-        let internal = |error: String| AccountError::Internal(format!("password hashing cannot start: {error}"));
-        let params = Params::new(settings.memory_kib, settings.iterations, 1, None).map_err(|error| internal(error.to_string()))?;
+        let internal = |error: String| {
+            AccountError::Internal(format!("password hashing cannot start: {error}"))
+        };
+        let params = Params::new(settings.memory_kib, settings.iterations, 1, None)
+            .map_err(|error| internal(error.to_string()))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let nobody = hash(&argon2, "no password is this one")?;
         let (queue, jobs) = sync_channel(settings.queue);
@@ -53,7 +56,11 @@ impl Passwords {
                 .spawn(move || serve(&jobs, &argon2))
                 .map_err(|error| internal(error.to_string()))?;
         }
-        Ok(Self { queue, settings, nobody })
+        Ok(Self {
+            queue,
+            settings,
+            nobody,
+        })
     }
 
     /// The fewest and the most characters that a password may have.
@@ -67,7 +74,11 @@ impl Passwords {
     /// # Errors
     /// [`AccountError::PasswordTooShort`], [`AccountError::PasswordTooLong`] or [`AccountError::PasswordTooWeak`];
     /// [`AccountError::Busy`] when the queue is full.
-    pub async fn hash_new(&self, password: &Secret, hints: Vec<String>) -> Result<String, AccountError> {
+    pub async fn hash_new(
+        &self,
+        password: &Secret,
+        hints: Vec<String>,
+    ) -> Result<String, AccountError> {
         let password = normalise(password);
         let (least, most) = self.length_limits();
         match password.chars().count() {
@@ -86,26 +97,38 @@ impl Passwords {
     ///
     /// # Errors
     /// [`AccountError::Busy`] when the queue is full.
-    pub async fn verify(&self, password: &Secret, stored: Option<String>) -> Result<bool, AccountError> {
+    pub async fn verify(
+        &self,
+        password: &Secret,
+        stored: Option<String>,
+    ) -> Result<bool, AccountError> {
         let password = normalise(password);
         let too_long = password.chars().count() > self.settings.max_length;
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.clone());
         let matches = self.run(move |argon2| {
-            let stored = PasswordHash::new(&stored).map_err(|error| AccountError::Internal(format!("a stored hash: {error}")))?;
+            let stored = PasswordHash::new(&stored)
+                .map_err(|error| AccountError::Internal(format!("a stored hash: {error}")))?;
             Ok::<_, AccountError>(argon2.verify_password(password.as_bytes(), &stored).is_ok())
         });
         Ok(matches.await?? && known && !too_long)
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce(&Argon2<'static>) -> T + Send + 'static) -> Result<T, AccountError> {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Argon2<'static>) -> T + Send + 'static,
+    ) -> Result<T, AccountError> {
         let (answer, result) = oneshot::channel();
         let job: Job = Box::new(move |argon2| {
             // Whoever asked may have gone; the work was for them alone.
             let _ = answer.send(work(argon2));
         });
-        self.queue.try_send(job).map_err(|_| AccountError::Busy(BUSY_RETRY))?;
-        result.await.map_err(|_| AccountError::Internal("a hashing thread ended".to_owned()))
+        self.queue
+            .try_send(job)
+            .map_err(|_| AccountError::Busy(BUSY_RETRY))?;
+        result
+            .await
+            .map_err(|_| AccountError::Internal("a hashing thread ended".to_owned()))
     }
 }
 
@@ -126,7 +149,8 @@ fn normalise(password: &Secret) -> Zeroizing<String> {
 
 fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, AccountError> {
     let hash = argon2.hash_password(password.as_bytes());
-    hash.map(|hash| hash.to_string()).map_err(|error| AccountError::Internal(format!("hashing failed: {error}")))
+    hash.map(|hash| hash.to_string())
+        .map_err(|error| AccountError::Internal(format!("hashing failed: {error}")))
 }
 
 fn check_strength(password: &str, hints: &[String]) -> Result<(), AccountError> {
@@ -148,39 +172,79 @@ mod tests {
     use super::*;
 
     fn passwords(queue: usize) -> Passwords {
-        let settings =
-            PasswordSettings { threads: 1, queue, memory_kib: 8, iterations: 1, min_length: 8, max_length: 256 };
+        let settings = PasswordSettings {
+            threads: 1,
+            queue,
+            memory_kib: 8,
+            iterations: 1,
+            min_length: 8,
+            max_length: 256,
+        };
         Passwords::start(settings).unwrap()
     }
 
     #[tokio::test]
     async fn a_password_verifies_against_its_own_hash_only() {
         let passwords = passwords(4);
-        let hash = passwords.hash_new(&Secret::new("plum tractor ninety"), vec![]).await.unwrap();
+        let hash = passwords
+            .hash_new(&Secret::new("plum tractor ninety"), vec![])
+            .await
+            .unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
-        assert!(passwords.verify(&Secret::new("plum tractor ninety"), Some(hash.clone())).await.unwrap());
-        assert!(!passwords.verify(&Secret::new("plum tractor ninetY"), Some(hash)).await.unwrap());
-        assert!(!passwords.verify(&Secret::new("no password is this one"), None).await.unwrap());
+        assert!(
+            passwords
+                .verify(&Secret::new("plum tractor ninety"), Some(hash.clone()))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !passwords
+                .verify(&Secret::new("plum tractor ninetY"), Some(hash))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !passwords
+                .verify(&Secret::new("no password is this one"), None)
+                .await
+                .unwrap()
+        );
     }
 
     #[tokio::test]
     async fn composed_and_decomposed_characters_are_one_password() {
         let passwords = passwords(4);
-        let hash = passwords.hash_new(&Secret::new("cafe\u{301} tractor ninety"), vec![]).await.unwrap();
-        assert!(passwords.verify(&Secret::new("caf\u{e9} tractor ninety"), Some(hash)).await.unwrap());
+        let hash = passwords
+            .hash_new(&Secret::new("cafe\u{301} tractor ninety"), vec![])
+            .await
+            .unwrap();
+        assert!(
+            passwords
+                .verify(&Secret::new("caf\u{e9} tractor ninety"), Some(hash))
+                .await
+                .unwrap()
+        );
     }
 
     #[tokio::test]
     async fn what_an_attacker_tries_first_is_refused() {
         let passwords = passwords(4);
-        let hints = vec!["ana.velasquez@example.com".to_owned(), "Ana Velasquez".to_owned()];
+        let hints = vec![
+            "ana.velasquez@example.com".to_owned(),
+            "Ana Velasquez".to_owned(),
+        ];
         for weak in ["password1", "qwertyuiop", "ana velasquez", "11111111111"] {
             let refused = passwords.hash_new(&Secret::new(weak), hints.clone()).await;
-            assert!(matches!(refused, Err(AccountError::PasswordTooWeak(_))), "{weak}");
+            assert!(
+                matches!(refused, Err(AccountError::PasswordTooWeak(_))),
+                "{weak}"
+            );
         }
         let short = passwords.hash_new(&Secret::new("x7!kQ2"), vec![]).await;
         assert!(matches!(short, Err(AccountError::PasswordTooShort(8))));
-        let long = passwords.hash_new(&Secret::new("é".repeat(257)), vec![]).await;
+        let long = passwords
+            .hash_new(&Secret::new("é".repeat(257)), vec![])
+            .await;
         assert!(matches!(long, Err(AccountError::PasswordTooLong(256))));
     }
 
@@ -189,20 +253,24 @@ mod tests {
         let passwords = passwords(1);
         let (go, wait) = std::sync::mpsc::channel::<()>();
         let (started, has_started) = oneshot::channel();
-        let busy = passwords.run(move |_| {
-            let _ = started.send(());
-            let _ = wait.recv();
-        });
-        let waiting = passwords.run(|_| ());
-        let refused = async {
-            has_started.await.unwrap();
-            tokio::task::yield_now().await;
-            let refused = passwords.run(|_| ()).await;
-            go.send(()).unwrap();
-            refused
-        };
-        let (busy, waiting, refused) = tokio::join!(busy, async { tokio::task::yield_now().await; waiting.await }, refused);
-        assert!(busy.is_ok() && waiting.is_ok());
-        assert!(matches!(refused, Err(AccountError::Busy(_))), "{refused:?}");
+        let mut busy = Box::pin(passwords.run(move |_| {
+            started.send(()).unwrap();
+            wait.recv().unwrap();
+        }));
+        tokio::select! {
+            _ = &mut busy => unreachable!("it waits for `go`"),
+            begun = has_started => begun.unwrap(),
+        }
+        let mut waiting = Box::pin(passwords.run(|_| ()));
+        tokio::select! {
+            biased;
+            _ = &mut waiting => unreachable!("the only thread is busy"),
+            () = std::future::ready(()) => {}
+        }
+        let refused = passwords.run(|_| ()).await;
+        assert!(matches!(refused, Err(AccountError::Busy(_))));
+        go.send(()).unwrap();
+        busy.await.unwrap();
+        waiting.await.unwrap();
     }
 }

@@ -67,7 +67,10 @@ impl Global {
                 values.insert(key, (value, flag));
             }
         }
-        Flags { file: self.config, values }
+        Flags {
+            file: self.config,
+            values,
+        }
     }
 }
 
@@ -90,7 +93,9 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         return Ok(());
     }
     let settings = Settings::load(&cli.global.flags())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     match command {
         Command::Serve => runtime.block_on(serve::serve(settings)),
         Command::Migrate => {
@@ -99,7 +104,10 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::CheckConfig => {
-            println!("The configuration is good: profile {}, database {}.", settings.profile, settings.database.url);
+            println!(
+                "The configuration is good: profile {}, database {}.",
+                settings.profile, settings.database.url
+            );
             Ok(())
         }
         Command::Users(command) => runtime.block_on(users::run(command, settings)),

@@ -1,5 +1,6 @@
 //! `countersign serve`.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,10 +28,18 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<()> {
     let public = listen(settings.http.listen, "COUNTERSIGN_HTTP__LISTEN").await?;
     let address = public.local_addr()?;
     let mut servers = tokio::task::JoinSet::new();
-    servers.spawn(run(public, http::public_router(Arc::clone(&app)), stopping.clone()));
+    servers.spawn(run(
+        public,
+        http::public_router(Arc::clone(&app)),
+        stopping.clone(),
+    ));
     if let Some(address) = settings.ops_listen {
         let operations = listen(address, "COUNTERSIGN_OPS__LISTEN").await?;
-        servers.spawn(run(operations, http::operations_router(Arc::clone(&app)), stopping));
+        servers.spawn(run(
+            operations,
+            http::operations_router(Arc::clone(&app)),
+            stopping,
+        ));
     }
     tracing::info!(%address, public_url = %settings.http.public_url, database = %settings.database.url, "serving");
     let housekeeping = tokio::spawn(Arc::clone(&app).keep_house());
@@ -40,24 +49,33 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<()> {
     let finished = tokio::time::timeout(GRACE, servers.join_all()).await;
     housekeeping.abort();
     match finished {
-        Ok(results) => results.into_iter().collect::<Result<(), _>>().context("a server failed"),
+        Ok(results) => results
+            .into_iter()
+            .collect::<Result<(), _>>()
+            .context("a server failed"),
         Err(_) => anyhow::bail!("requests were still under way {GRACE:?} after the signal to stop"),
     }
 }
 
 async fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}: choose another address with {variable}"))
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: choose another address with {variable}")
+    })
 }
 
-async fn run(listener: TcpListener, router: Router, mut stopping: watch::Receiver<()>) -> std::io::Result<()> {
+async fn run(
+    listener: TcpListener,
+    router: Router,
+    mut stopping: watch::Receiver<()>,
+) -> std::io::Result<()> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     // The sender is dropped to stop, so an error is the signal.
     let stopped = async move {
         let _ = stopping.changed().await;
     };
-    axum::serve(listener, service).with_graceful_shutdown(stopped).await
+    axum::serve(listener, service)
+        .with_graceful_shutdown(stopped)
+        .await
 }
 
 async fn stop_signal() -> std::io::Result<()> {
@@ -70,9 +88,16 @@ async fn stop_signal() -> std::io::Result<()> {
 
 /// For people in development, one JSON object a line in production.
 fn start_logging(settings: &Settings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.log_filter)
-        .with_context(|| format!("COUNTERSIGN_LOG__FILTER {:?} is no filter like info or countersign=debug", settings.log_filter))?;
-    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_new(&settings.log_filter).with_context(|| {
+        format!(
+            "COUNTERSIGN_LOG__FILTER {:?} is no filter like info or countersign=debug",
+            settings.log_filter
+        )
+    })?;
+    let logging = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match settings.profile {
         Profile::Development => logging.init(),
         Profile::Production => logging.json().init(),

@@ -31,17 +31,32 @@ pub(super) enum UsersCommand {
 }
 
 pub(super) async fn run(command: UsersCommand, settings: Settings) -> anyhow::Result<()> {
-    let UsersCommand::Create { email, name, role, password_stdin: _ } = command;
+    let UsersCommand::Create {
+        email,
+        name,
+        role,
+        password_stdin: _,
+    } = command;
     let password = read_password()?;
     let app = App::start(settings).await?;
-    let user = app.accounts.create(NewAccount { email, name, password, role }).await?;
+    let user = app
+        .accounts
+        .create(NewAccount {
+            email,
+            name,
+            password,
+            role,
+        })
+        .await?;
     println!("{} {} {}", user.id, user.role.as_str(), user.email.as_str());
     Ok(())
 }
 
 fn read_password() -> anyhow::Result<Secret> {
     let mut text = zeroize::Zeroizing::new(String::new());
-    std::io::stdin().read_to_string(&mut text).context("the password cannot be read from standard input")?;
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .context("the password cannot be read from standard input")?;
     let line = text.lines().next().unwrap_or_default();
     ensure!(!line.is_empty(), "standard input holds no password");
     Ok(Secret::new(line))

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use url::Url;
 
-pub use source::{Fault, Faults, Flags};
 use source::Source;
+pub use source::{Fault, Faults, Flags};
 
 use crate::storage::DatabaseUrl;
 use crate::values::Secret;
@@ -173,8 +173,10 @@ impl Settings {
             _ => Err("is neither development nor production"),
         });
         let development = profile == Profile::Development;
-        let listen: SocketAddr =
-            source.parsed("http.listen", "127.0.0.1:4000", |text| text.parse().map_err(|_| "is no address like 127.0.0.1:4000"));
+        let listen: SocketAddr = source.parsed("http.listen", "127.0.0.1:4000", |text| {
+            text.parse()
+                .map_err(|_| "is no address like 127.0.0.1:4000")
+        });
         if development && !listen.ip().is_loopback() {
             source.fault("http.listen", "must be a loopback address in development: set COUNTERSIGN_PROFILE=production to serve others");
         }
@@ -234,11 +236,18 @@ impl Settings {
             _ => Err("is no URL like https://auth.example.com"),
         });
         match &public_url {
-            None if !development => source.fault("http.public_url", "is required in production: the URL that browsers use, https://…"),
-            Some(url) if !development && url.scheme() != "https" => source.fault("http.public_url", "must be https in production"),
+            None if !development => source.fault(
+                "http.public_url",
+                "is required in production: the URL that browsers use, https://…",
+            ),
+            Some(url) if !development && url.scheme() != "https" => {
+                source.fault("http.public_url", "must be https in production");
+            }
             _ => {}
         }
-        let public_url = public_url.or_else(|| Url::parse(&local).ok()).unwrap_or_else(|| unreachable!("a URL made from a port"));
+        let public_url = public_url
+            .or_else(|| Url::parse(&local).ok())
+            .unwrap_or_else(|| unreachable!("a URL made from a port"));
         let own_host = public_url.host_str().unwrap_or_default().to_owned();
         let mut default_hosts = vec![own_host];
         if development {
@@ -246,7 +255,10 @@ impl Settings {
         }
         let dev_cookie = source.switch("http.dev_cookie", false);
         if dev_cookie && !development {
-            source.fault("http.dev_cookie", "is for development only: in production the cookie is always Secure");
+            source.fault(
+                "http.dev_cookie",
+                "is for development only: in production the cookie is always Secure",
+            );
         }
         HttpSettings {
             listen,
@@ -264,7 +276,11 @@ impl Settings {
 
     fn read_keys_secret(source: &mut Source, development: bool) -> Option<Secret> {
         let secret = source.secret("keys.secret", |text| {
-            if text.len() >= 32 { Ok(()) } else { Err("is shorter than 32 characters: `openssl rand -base64 32` makes a good one") }
+            if text.len() >= 32 {
+                Ok(())
+            } else {
+                Err("is shorter than 32 characters: `openssl rand -base64 32` makes a good one")
+            }
         });
         if secret.is_none() && !development {
             source.fault("keys.secret", "is required in production: what private keys are encrypted under. `openssl rand -base64 32` makes one");
@@ -278,16 +294,27 @@ impl Settings {
             _ => Err("is no URL like https://auth.example.com"),
         });
         match &issuer {
-            None if !development => source.fault("tokens.issuer", "is required in production: the https URL that stands in every token as iss"),
-            Some(url) if !development && !url.starts_with("https://") => source.fault("tokens.issuer", "must be https in production"),
+            None if !development => source.fault(
+                "tokens.issuer",
+                "is required in production: the https URL that stands in every token as iss",
+            ),
+            Some(url) if !development && !url.starts_with("https://") => {
+                source.fault("tokens.issuer", "must be https in production");
+            }
             _ => {}
         }
         let issuer = issuer.unwrap_or_else(|| format!("http://localhost:{}", http.listen.port()));
         source.parsed("tokens.algorithm", "EdDSA", |text| {
-            if text == "EdDSA" { Ok(()) } else { Err("is not supported: this version signs with EdDSA") }
+            if text == "EdDSA" {
+                Ok(())
+            } else {
+                Err("is not supported: this version signs with EdDSA")
+            }
         });
         TokenSettings {
-            audience: source.optional("tokens.audience", |text| Ok(text.to_owned())).unwrap_or_else(|| issuer.clone()),
+            audience: source
+                .optional("tokens.audience", |text| Ok(text.to_owned()))
+                .unwrap_or_else(|| issuer.clone()),
             issuer,
             access_ttl: source.duration("tokens.access_ttl", "15m", "1s"),
         }

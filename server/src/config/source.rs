@@ -67,23 +67,35 @@ impl Source {
         let mut builder = Config::builder();
         if let Some(path) = file_of(flags) {
             let origin = format!("in {}", path.display());
-            let file = Config::builder().add_source(File::from(path.as_path()).format(FileFormat::Toml)).build();
-            let file = file.map_err(|error| one_fault("the file", &origin, format!("cannot be read: {error}")))?;
+            let file = Config::builder()
+                .add_source(File::from(path.as_path()).format(FileFormat::Toml))
+                .build();
+            let file = file.map_err(|error| {
+                one_fault("the file", &origin, format!("cannot be read: {error}"))
+            })?;
             collect_keys("", &file.cache, &origin, &mut origins);
             builder = builder.add_source(file);
         }
         let mut faults = Vec::new();
         for (variable, value) in std::env::vars_os() {
-            let (Some(variable), Some(value)) = (variable.to_str(), value.to_str()) else { continue };
+            let (Some(variable), Some(value)) = (variable.to_str(), value.to_str()) else {
+                continue;
+            };
             // Orchestrators make variables such as COUNTERSIGN_PORT of a service's name; ours have a section, or are the profile.
             let ours = |path: &&str| path.contains("__") || *path == "PROFILE";
-            let Some(path) = variable.strip_prefix(PREFIX).filter(ours) else { continue };
+            let Some(path) = variable.strip_prefix(PREFIX).filter(ours) else {
+                continue;
+            };
             let key = path.to_lowercase().replace("__", ".");
             let (key, value) = match key.strip_suffix("_file") {
                 Some(secret) => match std::fs::read_to_string(value) {
                     Ok(text) => (secret.to_owned(), text.trim_end().to_owned()),
                     Err(error) => {
-                        faults.push(Fault { key, origin: variable.to_owned(), problem: format!("names {value}, which cannot be read: {error}") });
+                        faults.push(Fault {
+                            key,
+                            origin: variable.to_owned(),
+                            problem: format!("names {value}, which cannot be read: {error}"),
+                        });
                         continue;
                     }
                 },
@@ -96,8 +108,15 @@ impl Source {
             origins.insert((*key).to_owned(), (*flag).to_owned());
             builder = set(builder, key, value.clone())?;
         }
-        let values = builder.build().map_err(|error| one_fault("the configuration", "all of it", error.to_string()))?;
-        Ok(Self { values, origins, read: BTreeSet::new(), faults })
+        let values = builder
+            .build()
+            .map_err(|error| one_fault("the configuration", "all of it", error.to_string()))?;
+        Ok(Self {
+            values,
+            origins,
+            read: BTreeSet::new(),
+            faults,
+        })
     }
 
     /// Reports what is wrong, settings that nothing reads included: a misspelt name must not be silently without effect.
@@ -105,16 +124,32 @@ impl Source {
         for (key, origin) in &self.origins {
             if !self.read.contains(key.as_str()) {
                 let problem = "is no setting of this version".to_owned();
-                self.faults.push(Fault { key: key.clone(), origin: origin.clone(), problem });
+                self.faults.push(Fault {
+                    key: key.clone(),
+                    origin: origin.clone(),
+                    problem,
+                });
             }
         }
-        if self.faults.is_empty() { Ok(()) } else { Err(Faults(self.faults)) }
+        if self.faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Faults(self.faults))
+        }
     }
 
     pub(super) fn fault(&mut self, key: &'static str, problem: &str) {
         let variable = format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"));
-        let origin = self.origins.get(key).cloned().unwrap_or_else(|| format!("not set; {variable}"));
-        self.faults.push(Fault { key: key.to_owned(), origin, problem: problem.to_owned() });
+        let origin = self
+            .origins
+            .get(key)
+            .cloned()
+            .unwrap_or_else(|| format!("not set; {variable}"));
+        self.faults.push(Fault {
+            key: key.to_owned(),
+            origin,
+            problem: problem.to_owned(),
+        });
     }
 
     fn text(&mut self, key: &'static str) -> Option<String> {
@@ -123,7 +158,11 @@ impl Source {
     }
 
     /// A setting that need not be there.
-    pub(super) fn optional<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+    pub(super) fn optional<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Option<T> {
         let text = self.text(key)?;
         match parse(&text) {
             Ok(value) => Some(value),
@@ -138,17 +177,26 @@ impl Source {
     ///
     /// # Panics
     /// When the default itself does not parse, which the tests would show.
-    pub(super) fn parsed<T>(&mut self, key: &'static str, default: &str, parse: impl Fn(&str) -> Result<T, &'static str>) -> T {
+    pub(super) fn parsed<T>(
+        &mut self,
+        key: &'static str,
+        default: &str,
+        parse: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> T {
         let given = self.optional(key, &parse);
-        given.unwrap_or_else(|| parse(default).unwrap_or_else(|problem| unreachable!("the default of {key} {problem}")))
+        given.unwrap_or_else(|| {
+            parse(default).unwrap_or_else(|problem| unreachable!("the default of {key} {problem}"))
+        })
     }
 
     /// A length of time such as `15m` or `7d`, of at least `least`.
     pub(super) fn duration(&mut self, key: &'static str, default: &str, least: &str) -> Duration {
-        self.parsed(key, default, |text| match (parse_duration(text), parse_duration(least)) {
-            (Some(duration), Some(least)) if duration >= least => Ok(duration),
-            (Some(_), _) => Err("is too short"),
-            (None, _) => Err("is no length of time like 30s, 15m or 7d"),
+        self.parsed(key, default, |text| {
+            match (parse_duration(text), parse_duration(least)) {
+                (Some(duration), Some(least)) if duration >= least => Ok(duration),
+                (Some(_), _) => Err("is too short"),
+                (None, _) => Err("is no length of time like 30s, 15m or 7d"),
+            }
         })
     }
 
@@ -157,11 +205,20 @@ impl Source {
     where
         T: std::str::FromStr + PartialOrd + fmt::Display,
     {
-        let Some(text) = self.text(key) else { return default };
+        let Some(text) = self.text(key) else {
+            return default;
+        };
         match text.parse() {
             Ok(number) if range.contains(&number) => number,
             _ => {
-                self.fault(key, &format!("{text:?} is no whole number from {} to {}", range.start(), range.end()));
+                self.fault(
+                    key,
+                    &format!(
+                        "{text:?} is no whole number from {} to {}",
+                        range.start(),
+                        range.end()
+                    ),
+                );
                 default
             }
         }
@@ -169,16 +226,30 @@ impl Source {
 
     /// `true` or `false`.
     pub(super) fn switch(&mut self, key: &'static str, default: bool) -> bool {
-        self.parsed(key, if default { "true" } else { "false" }, |text| text.parse().map_err(|_| "is neither true nor false"))
+        self.parsed(key, if default { "true" } else { "false" }, |text| {
+            text.parse().map_err(|_| "is neither true nor false")
+        })
     }
 
     /// A list in the file, or values with commas between them in a variable.
-    pub(super) fn list<T>(&mut self, key: &'static str, default: Vec<T>, parse: impl Fn(&str) -> Result<T, &'static str>) -> Vec<T> {
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        default: Vec<T>,
+        parse: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Vec<T> {
         self.read.insert(key);
         let texts: Vec<String> = match self.values.get_array(key) {
-            Ok(items) => items.into_iter().filter_map(|item| item.into_string().ok()).collect(),
+            Ok(items) => items
+                .into_iter()
+                .filter_map(|item| item.into_string().ok())
+                .collect(),
             Err(_) => match self.values.get_string(key) {
-                Ok(text) => text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect(),
+                Ok(text) => text
+                    .split(',')
+                    .map(|item| item.trim().to_owned())
+                    .filter(|item| !item.is_empty())
+                    .collect(),
                 Err(_) => return default,
             },
         };
@@ -193,7 +264,11 @@ impl Source {
     }
 
     /// A secret: no fault repeats it.
-    pub(super) fn secret(&mut self, key: &'static str, check: impl Fn(&str) -> Result<(), &'static str>) -> Option<Secret> {
+    pub(super) fn secret(
+        &mut self,
+        key: &'static str,
+        check: impl Fn(&str) -> Result<(), &'static str>,
+    ) -> Option<Secret> {
         let secret = Secret::new(self.text(key)?);
         if let Err(problem) = check(secret.expose()) {
             self.fault(key, problem);
@@ -205,23 +280,41 @@ impl Source {
 type Builder = config::ConfigBuilder<config::builder::DefaultState>;
 
 fn set(builder: Builder, key: &str, value: String) -> Result<Builder, Faults> {
-    builder.set_override(key, value).map_err(|error| one_fault(key, "its name", error.to_string()))
+    builder
+        .set_override(key, value)
+        .map_err(|error| one_fault(key, "its name", error.to_string()))
 }
 
 fn one_fault(key: &str, origin: &str, problem: String) -> Faults {
-    Faults(vec![Fault { key: key.to_owned(), origin: origin.to_owned(), problem }])
+    Faults(vec![Fault {
+        key: key.to_owned(),
+        origin: origin.to_owned(),
+        problem,
+    }])
 }
 
 fn file_of(flags: &Flags) -> Option<PathBuf> {
-    let default = || Path::new(DEFAULT_FILE).exists().then(|| PathBuf::from(DEFAULT_FILE));
-    flags.file.clone().or_else(|| std::env::var_os("COUNTERSIGN_CONFIG").map(PathBuf::from)).or_else(default)
+    let default = || {
+        Path::new(DEFAULT_FILE)
+            .exists()
+            .then(|| PathBuf::from(DEFAULT_FILE))
+    };
+    flags
+        .file
+        .clone()
+        .or_else(|| std::env::var_os("COUNTERSIGN_CONFIG").map(PathBuf::from))
+        .or_else(default)
 }
 
 fn collect_keys(path: &str, value: &Value, origin: &str, origins: &mut BTreeMap<String, String>) {
     match &value.kind {
         ValueKind::Table(table) => {
             for (name, value) in table {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let path = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
                 collect_keys(&path, value, origin, origins);
             }
         }

@@ -1,6 +1,6 @@
 //! Accounts in GraphQL: types, queries and mutations.
 
-use async_graphql::connection::{Connection, CursorType, Edge, EmptyFields};
+use async_graphql::connection::{CursorType, PageInfo};
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -103,7 +103,48 @@ impl CursorType for UserCursor {
     }
 }
 
-type UserConnection = Connection<UserCursor, User, EmptyFields, EmptyFields>;
+/// One page of accounts (Relay Cursor Connections Specification).
+#[derive(SimpleObject)]
+pub struct UserConnection {
+    /// The accounts of this page, each with its cursor.
+    edges: Vec<UserEdge>,
+    /// Where this page begins and ends, and whether there are others.
+    page_info: PageInfo,
+}
+
+/// An account in a list.
+#[derive(SimpleObject)]
+pub struct UserEdge {
+    /// Its place in the list: the page after it is asked for with `after`.
+    cursor: String,
+    /// The account.
+    node: User,
+}
+
+impl UserConnection {
+    fn new(
+        users: impl Iterator<Item = accounts::User>,
+        has_previous_page: bool,
+        has_next_page: bool,
+    ) -> Self {
+        let edge = |user: accounts::User| UserEdge {
+            cursor: UserCursor(user.id).encode_cursor(),
+            node: user.into(),
+        };
+        let edges: Vec<UserEdge> = users.map(edge).collect();
+        let cursor = |edge: Option<&UserEdge>| edge.map(|edge| edge.cursor.clone());
+        let (start_cursor, end_cursor) = (cursor(edges.first()), cursor(edges.last()));
+        Self {
+            edges,
+            page_info: PageInfo {
+                has_previous_page,
+                has_next_page,
+                start_cursor,
+                end_cursor,
+            },
+        }
+    }
+}
 
 /// Queries about accounts.
 #[derive(Default)]
@@ -114,7 +155,11 @@ impl AccountQuery {
     /// The signed-in user, read from the database. Errors with UNAUTHENTICATED when there is none.
     #[graphql(guard = "RequireLogin")]
     async fn me(&self, ctx: &Context<'_>) -> Result<User> {
-        let user = ctx.accounts().of_caller(ctx.caller().identity()?).await.map_err(public)?;
+        let user = ctx
+            .accounts()
+            .of_caller(ctx.caller().identity()?)
+            .await
+            .map_err(public)?;
         Ok(user.into())
     }
 
@@ -123,18 +168,29 @@ impl AccountQuery {
         if let Caller::Anonymous = ctx.caller() {
             return Ok(None);
         }
-        let user = ctx.accounts().of_caller(ctx.caller().identity()?).await.map_err(public)?;
+        let user = ctx
+            .accounts()
+            .of_caller(ctx.caller().identity()?)
+            .await
+            .map_err(public)?;
         Ok(Some(user.into()))
     }
 
     /// All accounts, newest first. Needs MANAGER.
-    #[graphql(guard = "RequireRole(values::Role::Manager)", complexity = "page_size(first) * child_complexity")]
+    #[graphql(
+        guard = "RequireRole(values::Role::Manager)",
+        complexity = "page_size(first) * child_complexity"
+    )]
     async fn users(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many: 1 to 100, else BAD_USER_INPUT.", default = 20)] first: Option<i32>,
+        #[graphql(desc = "How many: 1 to 100, else BAD_USER_INPUT.", default = 20)] first: Option<
+            i32,
+        >,
         #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
-        #[graphql(desc = "A prefix of the address or of the name, without case.")] search: Option<String>,
+        #[graphql(desc = "A prefix of the address or of the name, without case.")] search: Option<
+            String,
+        >,
         #[graphql(desc = "Only accounts with this role.")] role: Option<Role>,
     ) -> Result<UserConnection> {
         let first = page_size(first);
@@ -142,19 +198,33 @@ impl AccountQuery {
             return Err(deny(Denial::FirstInvalid));
         }
         let after = after.as_deref().map(UserCursor::decode_cursor).transpose();
-        let after = after.map_err(|_| deny(Denial::CursorInvalid))?.map(|cursor| cursor.0);
+        let after = after
+            .map_err(|_| deny(Denial::CursorInvalid))?
+            .map(|cursor| cursor.0);
         let limit = i64::try_from(first)? + 1;
-        let found = ctx.accounts().list(search.as_deref(), role.map(Into::into), after, limit).await.map_err(public)?;
-        let mut connection = Connection::new(after.is_some(), found.len() > first);
-        let edges = found.into_iter().take(first).map(|user| Edge::new(UserCursor(user.id), User::from(user)));
-        connection.edges.extend(edges);
-        Ok(connection)
+        let found = ctx
+            .accounts()
+            .list(search.as_deref(), role.map(Into::into), after, limit)
+            .await
+            .map_err(public)?;
+        let has_next_page = found.len() > first;
+        Ok(UserConnection::new(
+            found.into_iter().take(first),
+            after.is_some(),
+            has_next_page,
+        ))
     }
 
     /// One account by its id, or null when there is none. Needs MANAGER.
     #[graphql(guard = "RequireRole(values::Role::Manager)")]
-    async fn user(&self, ctx: &Context<'_>, #[graphql(desc = "The account's id.")] id: ID) -> Result<Option<User>> {
-        let Some(id) = UserId::parse(&id) else { return Ok(None) };
+    async fn user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The account's id.")] id: ID,
+    ) -> Result<Option<User>> {
+        let Some(id) = UserId::parse(&id) else {
+            return Ok(None);
+        };
         let user = ctx.accounts().find(&id).await.map_err(public)?;
         Ok(user.map(User::from))
     }
@@ -162,7 +232,10 @@ impl AccountQuery {
     /// What a registration form has to know.
     async fn password_policy(&self, ctx: &Context<'_>) -> PasswordPolicy {
         let (min_length, max_length) = ctx.accounts().password_length_limits();
-        PasswordPolicy { min_length, max_length }
+        PasswordPolicy {
+            min_length,
+            max_length,
+        }
     }
 }
 
@@ -182,7 +255,10 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The new account.")] input: RegisterInput,
-        #[graphql(desc = "How the refresh token comes back.", default_with = "TokenTransport::Cookie")]
+        #[graphql(
+            desc = "How the refresh token comes back.",
+            default_with = "TokenTransport::Cookie"
+        )]
         transport: TokenTransport,
     ) -> Result<AuthPayload> {
         let account = NewAccount {
@@ -191,7 +267,11 @@ impl AccountMutation {
             password: Secret::new(input.password),
             role: values::Role::User,
         };
-        let grant = ctx.accounts().register(account, &sign_in(ctx, transport)?).await.map_err(public)?;
+        let grant = ctx
+            .accounts()
+            .register(account, &sign_in(ctx, transport)?)
+            .await
+            .map_err(public)?;
         Ok(answer(ctx, grant))
     }
 
@@ -200,11 +280,18 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The address and the password.")] input: LoginInput,
-        #[graphql(desc = "How the refresh token comes back.", default_with = "TokenTransport::Cookie")]
+        #[graphql(
+            desc = "How the refresh token comes back.",
+            default_with = "TokenTransport::Cookie"
+        )]
         transport: TokenTransport,
     ) -> Result<AuthPayload> {
         let (email, password) = (input.email, Secret::new(input.password));
-        let grant = ctx.accounts().login(&email, &password, &sign_in(ctx, transport)?).await.map_err(public)?;
+        let grant = ctx
+            .accounts()
+            .login(&email, &password, &sign_in(ctx, transport)?)
+            .await
+            .map_err(public)?;
         Ok(answer(ctx, grant))
     }
 
@@ -216,8 +303,15 @@ impl AccountMutation {
         #[graphql(desc = "What to change.")] input: UpdateProfileInput,
     ) -> Result<User> {
         let caller = ctx.caller().identity()?;
-        let changed =
-            ctx.accounts().update_profile(caller, input.name.as_deref(), input.email.as_deref(), ctx.peer()).await;
+        let changed = ctx
+            .accounts()
+            .update_profile(
+                caller,
+                input.name.as_deref(),
+                input.email.as_deref(),
+                ctx.peer(),
+            )
+            .await;
         Ok(changed.map_err(public)?.into())
     }
 }

@@ -67,7 +67,11 @@ impl SessionCookie {
     /// `presented` is the refresh token in the cookie; `origin_allowed` whether the page that sends the request is one that may
     /// use it.
     pub fn new(presented: Option<Secret>, origin_allowed: bool) -> Self {
-        Self { presented, origin_allowed, write: Mutex::new(None) }
+        Self {
+            presented,
+            origin_allowed,
+            write: Mutex::new(None),
+        }
     }
 
     /// The refresh token in the cookie.
@@ -86,12 +90,19 @@ impl SessionCookie {
     /// # Errors
     /// `FORBIDDEN` with `ORIGIN_REFUSED`.
     pub fn check_origin(&self) -> Result<()> {
-        if self.origin_allowed { Ok(()) } else { Err(deny(Denial::OriginRefused)) }
+        if self.origin_allowed {
+            Ok(())
+        } else {
+            Err(deny(Denial::OriginRefused))
+        }
     }
 
     /// Puts the grant's refresh token into the cookie.
     pub fn set(&self, grant: &Grant) {
-        self.write(CookieWrite::Set(grant.refresh_token.clone(), grant.refresh_expires_in));
+        self.write(CookieWrite::Set(
+            grant.refresh_token.clone(),
+            grant.refresh_expires_in,
+        ));
     }
 
     /// Has the browser forget the cookie.
@@ -105,7 +116,10 @@ impl SessionCookie {
 
     /// What the answer has to do, once.
     pub fn take_write(&self) -> Option<CookieWrite> {
-        self.write.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.write
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }
 

@@ -132,7 +132,10 @@ fn public_storage(cause: &StorageError) -> Error {
     match cause {
         StorageError::Unavailable(why) => {
             tracing::warn!(why, "the database is not available");
-            retry_later(&"The service is not available just now. Try again in a moment.", StorageError::RETRY_AFTER)
+            retry_later(
+                &"The service is not available just now. Try again in a moment.",
+                StorageError::RETRY_AFTER,
+            )
         }
         other => internal(other),
     }
@@ -140,7 +143,8 @@ fn public_storage(cause: &StorageError) -> Error {
 
 fn internal(fault: &dyn Display) -> Error {
     tracing::error!(%fault, "a request failed");
-    Error::new("Something went wrong on our side.").extend_with(|_, ext| ext.set("code", Code::Internal.as_str()))
+    Error::new("Something went wrong on our side.")
+        .extend_with(|_, ext| ext.set("code", Code::Internal.as_str()))
 }
 
 fn error(message: impl Display, code: Code, reason: &'static str) -> Error {
@@ -160,4 +164,3 @@ fn retry_later(message: &dyn Display, wait: Duration) -> Error {
         ext.set("retryAfter", wait.as_secs().max(1));
     })
 }
-

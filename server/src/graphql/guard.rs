@@ -20,6 +20,10 @@ pub struct RequireRole(pub Role);
 
 impl Guard for RequireRole {
     async fn check(&self, ctx: &Context<'_>) -> Result<()> {
-        if ctx.caller().identity()?.role >= self.0 { Ok(()) } else { Err(deny(Denial::RoleRequired(self.0))) }
+        if ctx.caller().identity()?.role >= self.0 {
+            Ok(())
+        } else {
+            Err(deny(Denial::RoleRequired(self.0)))
+        }
     }
 }

@@ -14,7 +14,8 @@ use async_graphql::extensions::{
 };
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
-    EmptySubscription, MergedObject, Response, SchemaBuilder, ServerError, ServerResult, ValidationResult, Variables,
+    EmptySubscription, MergedObject, Response, SchemaBuilder, ServerError, ServerResult,
+    ValidationResult, Variables,
 };
 
 pub use context::{Caller, CookieWrite, Services, SessionCookie};
@@ -49,12 +50,22 @@ pub fn schema(services: Services, settings: &GraphqlSettings) -> Schema {
         .limit_depth(MAX_DEPTH)
         .limit_complexity(MAX_COMPLEXITY)
         .extension(ErrorCodes);
-    if settings.introspection { builder.finish() } else { builder.disable_introspection().disable_suggestions().finish() }
+    if settings.introspection {
+        builder.finish()
+    } else {
+        builder
+            .disable_introspection()
+            .disable_suggestions()
+            .finish()
+    }
 }
 
 /// The schema in GraphQL's own language, as `schema.graphql` holds it.
 pub fn sdl() -> String {
-    let options = async_graphql::SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
+    let options = async_graphql::SDLExportOptions::new()
+        .use_space_ident()
+        .indent_width(2)
+        .include_specified_by();
     let sdl = builder().finish().sdl_with_options(options);
     format!("{}\n", sdl.trim())
 }
@@ -77,7 +88,9 @@ impl Extension for ErrorCodes {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
-        next.run(ctx, query, variables).await.map_err(|error| with_code(error, Code::ParseFailed))
+        next.run(ctx, query, variables)
+            .await
+            .map_err(|error| with_code(error, Code::ParseFailed))
     }
 
     async fn validation(
@@ -90,7 +103,13 @@ impl Extension for ErrorCodes {
                 "Query is too complex." | "Query is nested too deep." => Code::TooComplex,
                 _ => Code::ValidationFailed,
             };
-            errors.into_iter().map(|error| { let code = code(&error); with_code(error, code) }).collect()
+            errors
+                .into_iter()
+                .map(|error| {
+                    let code = code(&error);
+                    with_code(error, code)
+                })
+                .collect()
         })
     }
 
@@ -98,13 +117,10 @@ impl Extension for ErrorCodes {
     async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
         let mut response = next.run(ctx).await;
         let errors = std::mem::take(&mut response.errors);
-        response.errors = errors
+        let coded = errors
             .into_iter()
-            .map(|error| {
-                let code = if error.path.is_empty() { Code::ValidationFailed } else { Code::BadUserInput };
-                with_code(error, code)
-            })
-            .collect();
+            .map(|error| with_code(error, Code::ValidationFailed));
+        response.errors = coded.collect();
         response
     }
 }

@@ -5,15 +5,20 @@ use jiff::Timestamp;
 
 use crate::values::{self, UnixMillis};
 
-/// RFC 3339 timestamp in UTC, for example 2026-11-21T09:30:00Z.
+/// A point in time as it travels: RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug)]
 pub struct DateTime(Timestamp);
 
+/// RFC 3339 timestamp in UTC, for example 2026-11-21T09:30:00Z.
 #[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
-        let time = text.parse().map_err(|_| InputValueError::custom("not an RFC 3339 timestamp"))?;
+        let Value::String(text) = &value else {
+            return Err(InputValueError::expected_type(value));
+        };
+        let time = text
+            .parse()
+            .map_err(|_| InputValueError::custom("not an RFC 3339 timestamp"))?;
         Ok(Self(time))
     }
 

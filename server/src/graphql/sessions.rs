@@ -57,7 +57,11 @@ pub fn sign_in<'a>(ctx: &'a Context<'_>, transport: TokenTransport) -> Result<Si
         }
         Transport::Body => None,
     };
-    Ok(SignIn { transport, peer: ctx.peer(), replaces })
+    Ok(SignIn {
+        transport,
+        peer: ctx.peer(),
+        replaces,
+    })
 }
 
 /// Turns a grant into the answer, and into the cookie where that is the session's transport.
@@ -78,9 +82,11 @@ impl SessionMutation {
     async fn refresh(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The refresh token, where the session's transport is BODY.", secret)] refresh_token: Option<
-            String,
-        >,
+        #[graphql(
+            desc = "The refresh token, where the session's transport is BODY.",
+            secret
+        )]
+        refresh_token: Option<String>,
         #[graphql(
             desc = "A random text of 16 bytes or more that the client stores before it sends and replaces after success; a repeat with the same text gets the same answer, however late.",
             secret
@@ -93,7 +99,10 @@ impl SessionMutation {
             None => ctx.cookie().read()?.map(|token| token.expose()),
         };
         let token = token.ok_or_else(|| public(SessionError::RefreshMissing))?;
-        let renewed = ctx.sessions().refresh(token, attempt.as_deref(), ctx.peer()).await;
+        let renewed = ctx
+            .sessions()
+            .refresh(token, attempt.as_deref(), ctx.peer())
+            .await;
         if from_cookie && renewed.as_ref().is_err_and(SessionError::is_final) {
             ctx.cookie().clear();
         }
@@ -104,17 +113,28 @@ impl SessionMutation {
     async fn logout(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The refresh token, where the session's transport is BODY.", secret)] refresh_token: Option<
-            String,
-        >,
+        #[graphql(
+            desc = "The refresh token, where the session's transport is BODY.",
+            secret
+        )]
+        refresh_token: Option<String>,
     ) -> Result<bool> {
         if let Some(token) = &refresh_token {
-            ctx.sessions().end_by_token(token, ctx.peer()).await.map_err(public)?;
+            ctx.sessions()
+                .end_by_token(token, ctx.peer())
+                .await
+                .map_err(public)?;
         } else if let Some(token) = ctx.cookie().read()? {
-            ctx.sessions().end_by_token(token.expose(), ctx.peer()).await.map_err(public)?;
+            ctx.sessions()
+                .end_by_token(token.expose(), ctx.peer())
+                .await
+                .map_err(public)?;
             ctx.cookie().clear();
         } else if let Caller::SignedIn(caller) = ctx.caller() {
-            ctx.sessions().end_own(caller, ctx.peer()).await.map_err(public)?;
+            ctx.sessions()
+                .end_own(caller, ctx.peer())
+                .await
+                .map_err(public)?;
         }
         Ok(true)
     }

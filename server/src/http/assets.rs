@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::Request;
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
+};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get_service;
-use axum::Router;
 use tower::ServiceExt as _;
 use tower_http::services::{ServeDir, ServeFile};
 
@@ -30,7 +32,9 @@ pub fn router(settings: &HttpSettings, graphiql: bool) -> Router<Arc<App>> {
     let folder = &settings.assets;
     let page = |name: &str| ServeFile::new(folder.join(name));
     let index = page("index.html");
-    let files = ServeDir::new(folder).append_index_html_on_directories(true).precompressed_gzip();
+    let files = ServeDir::new(folder)
+        .append_index_html_on_directories(true)
+        .precompressed_gzip();
     let mut router = Router::new();
     if graphiql {
         router = router.route("/graphiql", get_service(page("graphiql.html")));
@@ -46,11 +50,16 @@ async fn serve(files: ServeDir, index: ServeFile, graphiql: bool, request: Reque
     if !graphiql && path.starts_with("/graphiql") {
         return not_found(request.uri());
     }
-    let accepts_html = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let accepts_html = request
+        .headers()
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
     let navigates = accepts_html.is_some_and(|accept| accept.contains("text/html"));
     let (parts, body) = request.into_parts();
     let again = Request::from_parts(parts.clone(), axum::body::Body::empty());
-    let Ok(found) = files.oneshot(Request::from_parts(parts.clone(), body)).await;
+    let Ok(found) = files
+        .oneshot(Request::from_parts(parts.clone(), body))
+        .await;
     if found.status() != StatusCode::NOT_FOUND {
         return found.into_response();
     }
@@ -58,11 +67,19 @@ async fn serve(files: ServeDir, index: ServeFile, graphiql: bool, request: Reque
         return not_found(&parts.uri);
     }
     let Ok(page) = index.oneshot(again).await;
-    if page.status() == StatusCode::NOT_FOUND { not_built(&parts.uri) } else { page.into_response() }
+    if page.status() == StatusCode::NOT_FOUND {
+        not_built(&parts.uri)
+    } else {
+        page.into_response()
+    }
 }
 
 fn not_found(uri: &Uri) -> Response {
-    (StatusCode::NOT_FOUND, format!("There is nothing at {}.\n", uri.path())).into_response()
+    (
+        StatusCode::NOT_FOUND,
+        format!("There is nothing at {}.\n", uri.path()),
+    )
+        .into_response()
 }
 
 fn not_built(uri: &Uri) -> Response {
@@ -78,7 +95,10 @@ fn not_built(uri: &Uri) -> Response {
 async fn with_headers(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
-    let is_page = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let is_page = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let policy = match path.as_str() {
         "/graphiql" | "/graphiql.html" if is_page => GRAPHIQL_POLICY,
         _ if is_page => POLICY,

@@ -14,18 +14,27 @@ const NAME: &str = "__Host-countersign";
 const DEVELOPMENT_NAME: &str = "countersign-dev";
 
 fn name(settings: &HttpSettings) -> &'static str {
-    if settings.dev_cookie { DEVELOPMENT_NAME } else { NAME }
+    if settings.dev_cookie {
+        DEVELOPMENT_NAME
+    } else {
+        NAME
+    }
 }
 
 /// The refresh token in the cookie.
 pub fn read(settings: &HttpSettings, headers: &HeaderMap) -> Option<Secret> {
-    CookieJar::from_headers(headers).get(name(settings)).map(|cookie| Secret::new(cookie.value()))
+    CookieJar::from_headers(headers)
+        .get(name(settings))
+        .map(|cookie| Secret::new(cookie.value()))
 }
 
 /// Adds what the cookie has to become.
 pub fn write(settings: &HttpSettings, write: &CookieWrite, headers: &mut HeaderMap) {
     let (value, life) = match write {
-        CookieWrite::Set(token, life) => (token.expose(), i64::try_from(life.as_secs()).unwrap_or(i64::MAX)),
+        CookieWrite::Set(token, life) => (
+            token.expose(),
+            i64::try_from(life.as_secs()).unwrap_or(i64::MAX),
+        ),
         CookieWrite::Clear => ("", 0),
     };
     let cookie = Cookie::build((name(settings), value))

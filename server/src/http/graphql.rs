@@ -11,8 +11,10 @@ use async_graphql::{Request, Response as GraphqlResponse, ServerError, Variables
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{ConnectInfo, Query, State};
-use axum::http::header::{ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use axum::http::StatusCode;
+use axum::http::header::{
+    ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tower_http::request_id::RequestId;
@@ -69,7 +71,10 @@ pub struct Envelope {
 impl axum::extract::FromRequestParts<Arc<App>> for Envelope {
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut axum::http::request::Parts, app: &Arc<App>) -> Result<Self, Response> {
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        app: &Arc<App>,
+    ) -> Result<Self, Response> {
         let connection = ConnectInfo::<SocketAddr>::from_request_parts(parts, app).await;
         Ok(Self {
             connection: connection.map_err(IntoResponse::into_response)?.0,
@@ -85,9 +90,20 @@ pub async fn by_get(
     envelope: Envelope,
     query: Result<Query<UrlParameters>, QueryRejection>,
 ) -> Response {
-    let Some(media) = accepted(&envelope.headers) else { return not_acceptable() };
-    let Ok(Query(url)) = query else { return malformed(media, "GET needs the parameter query, each parameter at most once.") };
-    let object = |text: Option<String>| text.filter(|text| !text.is_empty()).map(|text| serde_json::from_str(&text)).transpose();
+    let Some(media) = accepted(&envelope.headers) else {
+        return not_acceptable();
+    };
+    let Ok(Query(url)) = query else {
+        return malformed(
+            media,
+            "GET needs the parameter query, each parameter at most once.",
+        );
+    };
+    let object = |text: Option<String>| {
+        text.filter(|text| !text.is_empty())
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+    };
     let (Ok(variables), Ok(extensions)) = (object(url.variables), object(url.extensions)) else {
         return malformed(media, "variables and extensions are JSON objects.");
     };
@@ -102,7 +118,9 @@ pub async fn by_get(
 
 /// POST: `application/json`, in UTF-8.
 pub async fn by_post(State(app): State<Arc<App>>, envelope: Envelope, body: Bytes) -> Response {
-    let Some(media) = accepted(&envelope.headers) else { return not_acceptable() };
+    let Some(media) = accepted(&envelope.headers) else {
+        return not_acceptable();
+    };
     if !is_json(&envelope.headers) {
         let why = "Send the request as application/json in UTF-8.";
         return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, why);
@@ -118,8 +136,14 @@ pub async fn by_post(State(app): State<Arc<App>>, envelope: Envelope, body: Byte
 
 /// Any other method.
 pub async fn other_method() -> Response {
-    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, MediaType::Json, "Use POST, or GET for queries.");
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
+    let mut response = refusal(
+        StatusCode::METHOD_NOT_ALLOWED,
+        MediaType::Json,
+        "Use POST, or GET for queries.",
+    );
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static("GET, POST"));
     response
 }
 
@@ -129,28 +153,56 @@ enum Method {
     Post,
 }
 
-async fn answer(app: Arc<App>, envelope: Envelope, parameters: Parameters, media: MediaType, method: Method) -> Response {
+async fn answer(
+    app: Arc<App>,
+    envelope: Envelope,
+    parameters: Parameters,
+    media: MediaType,
+    method: Method,
+) -> Response {
     let mut request = Request::new(parameters.query);
     request.operation_name = parameters.operation_name;
     request.variables = Variables::from_json(parameters.variables.unwrap_or_default().into());
     // A parse error is reported by the execution, in the form of all others.
     if let Ok(document) = request.parsed_query() {
         if document.operations.iter().count() > MAX_OPERATIONS {
-            return refusal(StatusCode::BAD_REQUEST, media, "A document may define up to 16 operations.");
+            return refusal(
+                StatusCode::BAD_REQUEST,
+                media,
+                "A document may define up to 16 operations.",
+            );
         }
         let name = request.operation_name.clone();
-        if method == Method::Get && request.parsed_query().is_ok_and(|document| changes_something(document, name.as_deref())) {
-            let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, media, "Send mutations by POST.");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        if method == Method::Get
+            && request
+                .parsed_query()
+                .is_ok_and(|document| changes_something(document, name.as_deref()))
+        {
+            let mut response = refusal(
+                StatusCode::METHOD_NOT_ALLOWED,
+                media,
+                "Send mutations by POST.",
+            );
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("POST"));
             return response;
         }
     }
     let settings = &app.settings.http;
-    let origin_allowed = hosts::origin_is_allowed(settings, app.settings.profile, &envelope.headers);
-    let cookie = Arc::new(SessionCookie::new(cookies::read(settings, &envelope.headers), origin_allowed));
+    let origin_allowed =
+        hosts::origin_is_allowed(settings, app.settings.profile, &envelope.headers);
+    let cookie = Arc::new(SessionCookie::new(
+        cookies::read(settings, &envelope.headers),
+        origin_allowed,
+    ));
     let request = request
         .data(caller(&app, &envelope.headers))
-        .data(peer::peer(envelope.connection.ip(), &envelope.headers, &settings.trusted_proxies))
+        .data(peer::peer(
+            envelope.connection.ip(),
+            &envelope.headers,
+            &settings.trusted_proxies,
+        ))
         .data(Arc::clone(&cookie));
     // On a task of its own: a client that hangs up must not leave a transaction open half way.
     let execution = tokio::spawn({
@@ -159,9 +211,12 @@ async fn answer(app: Arc<App>, envelope: Envelope, parameters: Parameters, media
     });
     let executed = match execution.await {
         Ok(executed) => executed,
-        Err(_) => GraphqlResponse::from_errors(vec![coded("Something went wrong on our side.", Code::Internal)]),
+        Err(_) => GraphqlResponse::from_errors(vec![coded(
+            "Something went wrong on our side.",
+            Code::Internal,
+        )]),
     };
-    let mut response = render(executed, media, envelope.id.as_ref());
+    let mut response = render(&executed, media, envelope.id.as_ref());
     if let Some(write) = cookie.take_write() {
         cookies::write(settings, &write, response.headers_mut());
     }
@@ -180,7 +235,9 @@ fn changes_something(document: &ExecutableDocument, name: Option<&str>) -> bool 
 
 /// Who the bearer token speaks for (RFC 6750 §2.1).
 fn caller(app: &App, headers: &HeaderMap) -> Caller {
-    let Some(header) = headers.get(AUTHORIZATION) else { return Caller::Anonymous };
+    let Some(header) = headers.get(AUTHORIZATION) else {
+        return Caller::Anonymous;
+    };
     let token = header.to_str().ok().and_then(|text| text.split_once(' '));
     let verified = match token {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => app.tokens.verify(token),
@@ -197,7 +254,11 @@ fn caller(app: &App, headers: &HeaderMap) -> Caller {
 
 /// The media type that the client wants; `None` when it wants neither of ours.
 fn accepted(headers: &HeaderMap) -> Option<MediaType> {
-    let lines: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok()).collect();
+    let lines: Vec<&str> = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .collect();
     if lines.is_empty() {
         return Some(MediaType::Json);
     }
@@ -205,12 +266,19 @@ fn accepted(headers: &HeaderMap) -> Option<MediaType> {
     let mut best: Option<(MediaType, f32)> = None;
     for range in ranges {
         let mut parts = range.split(';').map(str::trim);
-        let media = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+        let media = match parts
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+            .as_str()
+        {
             "application/graphql-response+json" => MediaType::GraphqlResponse,
             "application/json" | "application/*" | "*/*" => MediaType::Json,
             _ => continue,
         };
-        let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |q| q.parse::<f32>().ok());
+        let quality = parts
+            .find_map(|part| part.strip_prefix("q="))
+            .map_or(Some(1.0), |q| q.parse::<f32>().ok());
         match (quality, best) {
             (Some(quality), Some((_, most))) if quality <= most => {}
             (Some(quality), _) if quality > 0.0 => best = Some((media, quality)),
@@ -222,9 +290,16 @@ fn accepted(headers: &HeaderMap) -> Option<MediaType> {
 
 /// Whether the body is JSON in UTF-8. A page of another origin can send form and text bodies without being asked, not this.
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(kind) = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else { return false };
+    let Some(kind) = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+    else {
+        return false;
+    };
     let mut parts = kind.split(';').map(|part| part.trim().to_ascii_lowercase());
-    let json = parts.next().is_some_and(|media| media == "application/json");
+    let json = parts
+        .next()
+        .is_some_and(|media| media == "application/json");
     let utf8 = parts.all(|part| match part.strip_prefix("charset=") {
         Some(charset) => matches!(charset.trim_matches('"'), "utf-8" | "utf8"),
         None => true,
@@ -242,27 +317,43 @@ fn malformed(media: MediaType, why: &str) -> Response {
 }
 
 fn refusal(status: StatusCode, media: MediaType, why: &str) -> Response {
-    respond(status, media, &serde_json::json!({
-        "errors": [{ "message": why, "extensions": { "code": Code::ValidationFailed.as_str() } }]
-    }))
+    respond(
+        status,
+        media,
+        &serde_json::json!({
+            "errors": [{ "message": why, "extensions": { "code": Code::ValidationFailed.as_str() } }]
+        }),
+    )
 }
 
 fn coded(message: &str, code: Code) -> ServerError {
     let mut error = ServerError::new(message, None);
-    error.extensions.get_or_insert_default().set("code", code.as_str());
+    error
+        .extensions
+        .get_or_insert_default()
+        .set("code", code.as_str());
     error
 }
 
 /// The answer, with the status that its media type asks for.
-fn render(response: GraphqlResponse, media: MediaType, id: Option<&RequestId>) -> Response {
-    let codes: Vec<Option<String>> = response.errors.iter().map(|error| text_of(error, "code")).collect();
+fn render(response: &GraphqlResponse, media: MediaType, id: Option<&RequestId>) -> Response {
+    let codes: Vec<Option<String>> = response
+        .errors
+        .iter()
+        .map(|error| text_of(error, "code"))
+        .collect();
     let has_code = |wanted: Code| codes.iter().flatten().any(|code| code == wanted.as_str());
     // Nothing was executed when the document itself was refused; such an answer has no data (GraphQL §7.1.2).
     let executed = response.errors.iter().all(|error| !error.path.is_empty())
-        || !(has_code(Code::ParseFailed) || has_code(Code::ValidationFailed) || has_code(Code::TooComplex));
-    let retry_after = response.errors.iter().find_map(|error| text_of(error, "retryAfter"));
+        || !(has_code(Code::ParseFailed)
+            || has_code(Code::ValidationFailed)
+            || has_code(Code::TooComplex));
+    let retry_after = response
+        .errors
+        .iter()
+        .find_map(|error| text_of(error, "retryAfter"));
     let headers = response.http_headers.clone();
-    let Ok(mut json) = serde_json::to_value(&response) else {
+    let Ok(mut json) = serde_json::to_value(response) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     if !executed {
@@ -291,8 +382,13 @@ fn text_of(error: &ServerError, name: &str) -> Option<String> {
 
 /// Puts the request's id into each error that is a fault of ours, so that its report leads to the line in the log.
 fn name_request(json: &mut serde_json::Value, id: Option<&RequestId>) {
-    let Some(id) = id.and_then(|id| id.header_value().to_str().ok()) else { return };
-    for error in json["errors"].as_array_mut().into_iter().flatten() {
+    let Some(id) = id.and_then(|id| id.header_value().to_str().ok()) else {
+        return;
+    };
+    let errors = json
+        .get_mut("errors")
+        .and_then(serde_json::Value::as_array_mut);
+    for error in errors.into_iter().flatten() {
         if error["extensions"]["code"] == Code::Internal.as_str() {
             error["extensions"]["requestId"] = id.into();
         }
@@ -305,5 +401,10 @@ fn respond(status: StatusCode, media: MediaType, json: &serde_json::Value) -> Re
         MediaType::Json => "application/json; charset=utf-8",
     };
     // Answers hold tokens (RFC 6749 §5.1).
-    (status, [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")], json.to_string()).into_response()
+    (
+        status,
+        [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")],
+        json.to_string(),
+    )
+        .into_response()
 }

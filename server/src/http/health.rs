@@ -11,7 +11,9 @@ use crate::app::App;
 
 /// `/healthz`: 200 while the process runs. `/readyz`: 200 while it can serve, else 503 with the reason.
 pub fn router() -> Router<Arc<App>> {
-    Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready))
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
 }
 
 async fn ready(State(app): State<Arc<App>>) -> (StatusCode, String) {

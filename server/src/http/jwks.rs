@@ -15,7 +15,10 @@ pub const MAX_AGE_SECS: u32 = 300;
 /// The JWK set (RFC 7517 §5): public, so any page may read it.
 pub async fn jwks(State(app): State<Arc<App>>) -> impl IntoResponse {
     let headers = [
-        (CACHE_CONTROL, format!("public, max-age={MAX_AGE_SECS}, must-revalidate")),
+        (
+            CACHE_CONTROL,
+            format!("public, max-age={MAX_AGE_SECS}, must-revalidate"),
+        ),
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*".to_owned()),
     ];
     (headers, Json(app.tokens.ring().jwks()))

@@ -24,7 +24,9 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::request_id::{
+    MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
+};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
@@ -46,17 +48,32 @@ pub fn public_router(app: Arc<App>) -> Router {
     let https = settings.public_url.scheme() == "https";
     let hsts = https.then(|| HeaderValue::from_static("max-age=31536000"));
     let routes = Router::new()
-        .route("/graphql", get(graphql::by_get).post(graphql::by_post).fallback(graphql::other_method))
+        .route(
+            "/graphql",
+            get(graphql::by_get)
+                .post(graphql::by_post)
+                .fallback(graphql::other_method),
+        )
         .layer(cors(&settings.allowed_origins))
         .route("/.well-known/jwks.json", get(jwks::jwks))
         .merge(assets::router(settings, app.settings.graphql.graphiql))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), hosts::refuse_foreign));
-    let routes = if app.settings.ops_listen.is_none() { routes.merge(health::router()) } else { routes };
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            hosts::refuse_foreign,
+        ));
+    let routes = if app.settings.ops_listen.is_none() {
+        routes.merge(health::router())
+    } else {
+        routes
+    };
     routes
         .layer(
             ServiceBuilder::new()
-                .layer(SetRequestIdLayer::new(REQUEST_ID, NewRequestId(Arc::clone(&app))))
+                .layer(SetRequestIdLayer::new(
+                    REQUEST_ID,
+                    NewRequestId(Arc::clone(&app)),
+                ))
                 .layer(
                     TraceLayer::new_for_http()
                         .make_span_with(request_span)
@@ -64,11 +81,26 @@ pub fn public_router(app: Arc<App>) -> Router {
                 )
                 .layer(PropagateRequestIdLayer::new(REQUEST_ID))
                 .layer(CatchPanicLayer::new())
-                .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIME_LIMIT))
-                .layer(SetResponseHeaderLayer::overriding(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
-                .layer(SetResponseHeaderLayer::overriding(X_FRAME_OPTIONS, HeaderValue::from_static("DENY")))
-                .layer(SetResponseHeaderLayer::overriding(REFERRER_POLICY, HeaderValue::from_static("no-referrer")))
-                .layer(SetResponseHeaderLayer::overriding(STRICT_TRANSPORT_SECURITY, hsts)),
+                .layer(TimeoutLayer::with_status_code(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    TIME_LIMIT,
+                ))
+                .layer(SetResponseHeaderLayer::overriding(
+                    X_CONTENT_TYPE_OPTIONS,
+                    HeaderValue::from_static("nosniff"),
+                ))
+                .layer(SetResponseHeaderLayer::overriding(
+                    X_FRAME_OPTIONS,
+                    HeaderValue::from_static("DENY"),
+                ))
+                .layer(SetResponseHeaderLayer::overriding(
+                    REFERRER_POLICY,
+                    HeaderValue::from_static("no-referrer"),
+                ))
+                .layer(SetResponseHeaderLayer::overriding(
+                    STRICT_TRANSPORT_SECURITY,
+                    hsts,
+                )),
         )
         .with_state(app)
 }
@@ -80,7 +112,10 @@ pub fn operations_router(app: Arc<App>) -> Router {
 
 /// Pages of the allowed origins may call `/graphql` and read the answer; other pages cannot (Fetch, "CORS protocol").
 fn cors(origins: &[String]) -> CorsLayer {
-    let origins = origins.iter().filter_map(|origin| origin.parse().ok()).collect::<Vec<HeaderValue>>();
+    let origins = origins
+        .iter()
+        .filter_map(|origin| origin.parse().ok())
+        .collect::<Vec<HeaderValue>>();
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_credentials(true)
@@ -92,7 +127,10 @@ fn cors(origins: &[String]) -> CorsLayer {
 
 /// One span per request. It names no header and no query string: both may hold secrets.
 fn request_span(request: &Request) -> tracing::Span {
-    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    let id = request
+        .extensions()
+        .get::<RequestId>()
+        .and_then(|id| id.header_value().to_str().ok());
     tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
 }
 
@@ -102,6 +140,8 @@ struct NewRequestId(Arc<App>);
 
 impl MakeRequestId for NewRequestId {
     fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
-        HeaderValue::from_str(&self.0.new_request_id()).ok().map(RequestId::new)
+        HeaderValue::from_str(&self.0.new_request_id())
+            .ok()
+            .map(RequestId::new)
     }
 }

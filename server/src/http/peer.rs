@@ -13,15 +13,26 @@ const MAX_USER_AGENT_BYTES: usize = 512;
 
 /// The peer of a request that came from `connection`.
 pub fn peer(connection: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> Peer {
-    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let agent = headers
+        .get(USER_AGENT)
+        .and_then(|agent| agent.to_str().ok());
     let user_agent = agent.map(|agent| agent.chars().take(MAX_USER_AGENT_BYTES).collect());
-    Peer { ip: Some(client_ip(connection.to_canonical(), headers, trusted)), user_agent }
+    Peer {
+        ip: Some(client_ip(connection.to_canonical(), headers, trusted)),
+        user_agent,
+    }
 }
 
 /// The last address that no trusted proxy has: everything before it in `X-Forwarded-For` is what the client claims.
 fn client_ip(connection: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
-    let lines = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
-    let hops: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
+    let lines = headers
+        .get_all(FORWARDED_FOR)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
+    let hops: Vec<&str> = lines
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
+        .collect();
     let mut client = connection;
     for hop in hops.into_iter().rev() {
         if !trusted.contains(&client) {
@@ -53,6 +64,9 @@ mod tests {
         assert_eq!(client("nonsense"), "10.0.0.1");
         let mut headers = HeaderMap::new();
         headers.insert(FORWARDED_FOR, "1.1.1.1".parse().unwrap());
-        assert_eq!(client_ip("203.0.113.9".parse().unwrap(), &headers, &[]).to_string(), "203.0.113.9");
+        assert_eq!(
+            client_ip("203.0.113.9".parse().unwrap(), &headers, &[]).to_string(),
+            "203.0.113.9"
+        );
     }
 }

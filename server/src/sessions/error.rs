@@ -16,7 +16,9 @@ pub enum SessionError {
     #[error("The session has expired. Sign in again.")]
     RefreshExpired,
     /// The refresh token had been used before: somebody else may have it, so the session was ended.
-    #[error("The refresh token was used twice, so the session was ended for safety. Sign in again.")]
+    #[error(
+        "The refresh token was used twice, so the session was ended for safety. Sign in again."
+    )]
     RefreshReused,
     /// The session was ended.
     #[error("The session was ended. Sign in again.")]
@@ -35,6 +37,9 @@ pub enum SessionError {
 impl SessionError {
     /// Whether the token that was presented can never be renewed, so that its holder should forget it.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::RefreshInvalid | Self::RefreshExpired | Self::RefreshReused | Self::Ended)
+        matches!(
+            self,
+            Self::RefreshInvalid | Self::RefreshExpired | Self::RefreshReused | Self::Ended
+        )
     }
 }

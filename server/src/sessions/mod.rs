@@ -76,7 +76,14 @@ impl Sessions {
         rng: Arc<Rng>,
         settings: SessionSettings,
     ) -> Self {
-        Self { storage, tokens, audit, clock, rng, settings }
+        Self {
+            storage,
+            tokens,
+            audit,
+            clock,
+            rng,
+            settings,
+        }
     }
 
     /// A session for `user` that begins now; the caller writes it.
@@ -108,28 +115,46 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError::Storage`] when the database did not do its part.
-    pub async fn open(&self, user: UserRow, transport: Transport, peer: &Peer) -> Result<Option<Grant>, SessionError> {
+    pub async fn open(
+        &self,
+        user: UserRow,
+        transport: Transport,
+        peer: &Peer,
+    ) -> Result<Option<Grant>, SessionError> {
         let session = self.draft(user.id, transport, peer);
         let now = session.created_at;
         let opening = Opening {
             session: session.clone(),
             password_hash: &user.password_hash,
             max_per_user: self.settings.max_per_user,
-            opened: self.audit.event(AuthEventKind::LoginSucceeded, peer).user(user.id).session(session.id),
-            ended: &|id, user| self.audit.event(AuthEventKind::SessionRevoked, peer).user(user).session(id),
+            opened: self
+                .audit
+                .event(AuthEventKind::LoginSucceeded, peer)
+                .user(user.id)
+                .session(session.id),
+            ended: &|id, user| {
+                self.audit
+                    .event(AuthEventKind::SessionRevoked, peer)
+                    .user(user)
+                    .session(id)
+            },
         };
         match self.storage.open_session(opening, now).await? {
-            Some(user) => self.grant(user, &session).map(Some),
+            Some(user) => self.grant(user, &session, now).map(Some),
             None => Ok(None),
         }
     }
 
-    /// The tokens for a session as its row stands.
+    /// The tokens for a session as its row stands at `now`.
     ///
     /// # Errors
     /// [`SessionError::Key`] when nothing can be signed.
-    pub fn grant(&self, user: UserRow, session: &SessionRow) -> Result<Grant, SessionError> {
-        let now = self.clock.now();
+    pub fn grant(
+        &self,
+        user: UserRow,
+        session: &SessionRow,
+        now: UnixMillis,
+    ) -> Result<Grant, SessionError> {
         let subject = Subject {
             user: user.id,
             session: session.id,
@@ -141,15 +166,19 @@ impl Sessions {
         let ring = self.tokens.ring();
         let refresh_token = ring
             .refresh_key_id(now)
-            .and_then(|key| RefreshToken::issue(ring, key, session.id, session.generation, &session.nonce))
+            .and_then(|key| {
+                RefreshToken::issue(ring, key, session.id, session.generation, &session.nonce)
+            })
             .ok_or_else(|| KeyError::Damaged("that makes refresh tokens".to_owned()))?;
         Ok(Grant {
             user: user.into(),
             session: session.id,
             transport: session.transport,
-            access: self.tokens.sign(&subject)?,
+            access: self.tokens.sign(&subject, now)?,
             refresh_token: refresh_token.expose(),
-            refresh_expires_in: Duration::from_secs(session.refresh_expires_at.since(now).as_secs()),
+            refresh_expires_in: Duration::from_secs(
+                session.refresh_expires_at.since(now).as_secs(),
+            ),
         })
     }
 
@@ -160,9 +189,17 @@ impl Sessions {
     /// # Errors
     /// [`SessionError::RefreshInvalid`], [`SessionError::RefreshExpired`], [`SessionError::Ended`]; and
     /// [`SessionError::RefreshReused`] when somebody else has a copy of the token, which ends the session (RFC 9700 §4.14.2).
-    pub async fn refresh(&self, presented: &str, attempt: Option<&str>, peer: &Peer) -> Result<Grant, SessionError> {
+    pub async fn refresh(
+        &self,
+        presented: &str,
+        attempt: Option<&str>,
+        peer: &Peer,
+    ) -> Result<Grant, SessionError> {
         let attempt_hash = attempt.map(hash_attempt).transpose()?;
-        let (token, mut session, user) = self.authenticate(presented).await?.ok_or(SessionError::RefreshInvalid)?;
+        let (token, mut session, user) = self
+            .authenticate(presented)
+            .await?
+            .ok_or(SessionError::RefreshInvalid)?;
         let now = self.clock.now();
         let rotation = Rotation {
             id: session.id,
@@ -173,14 +210,19 @@ impl Sessions {
             peer,
             now,
         };
-        let event = comes_from_elsewhere(&session, peer)
-            .then(|| self.audit.event(AuthEventKind::Refreshed, peer).user(user.id).session(session.id));
+        let event = comes_from_elsewhere(&session, peer).then(|| {
+            self.audit
+                .event(AuthEventKind::Refreshed, peer)
+                .user(user.id)
+                .session(session.id)
+        });
         if self.storage.advance_generation(&rotation, event).await? {
             session.refresh_expires_at = rotation.refresh_expires_at;
             session.generation = token.generation + 1;
-            return self.grant(user, &session);
+            return self.grant(user, &session, now);
         }
-        self.answer_superseded(&token, attempt_hash.as_deref(), peer, now).await
+        self.answer_superseded(&token, attempt_hash.as_deref(), peer, now)
+            .await
     }
 
     async fn answer_superseded(
@@ -200,29 +242,55 @@ impl Sessions {
         if session.expires_at.min(session.refresh_expires_at) <= now {
             return Err(SessionError::RefreshExpired);
         }
-        let event = |kind| self.audit.event(kind, peer).user(session.user_id).session(session.id);
-        match judge(&session, token.generation, attempt_hash, peer, now, self.settings.reuse_grace) {
+        let event = |kind| {
+            self.audit
+                .event(kind, peer)
+                .user(session.user_id)
+                .session(session.id)
+        };
+        match judge(
+            &session,
+            token.generation,
+            attempt_hash,
+            peer,
+            now,
+            self.settings.reuse_grace,
+        ) {
             Verdict::SameCall => {}
             Verdict::SecondUse { foreign } => {
                 let event = event(AuthEventKind::RefreshRepeated);
-                self.storage.record_repeat(&session.id, session.generation, foreign, event).await?;
+                self.storage
+                    .record_repeat(&session.id, session.generation, foreign, event)
+                    .await?;
             }
             Verdict::Theft => {
                 let event = event(AuthEventKind::RefreshReuseDetected);
                 self.storage.end_session(&session.id, event, now).await?;
                 if self.settings.theft_ends == TheftEnds::User {
-                    let ended = |id, user| self.audit.event(AuthEventKind::SessionRevoked, peer).user(user).session(id);
-                    self.storage.end_sessions_of(&session.user_id, &ended, now).await?;
+                    let ended = |id, user| {
+                        self.audit
+                            .event(AuthEventKind::SessionRevoked, peer)
+                            .user(user)
+                            .session(id)
+                    };
+                    self.storage
+                        .end_sessions_of(&session.user_id, &ended, now)
+                        .await?;
                 }
                 return Err(SessionError::RefreshReused);
             }
         }
-        self.grant(user, &session)
+        self.grant(user, &session, now)
     }
 
     /// The session of a refresh token that we issued, of whatever generation.
-    async fn authenticate(&self, presented: &str) -> Result<Option<(RefreshToken, SessionRow, UserRow)>, SessionError> {
-        let Some(token) = RefreshToken::parse(presented) else { return Ok(None) };
+    async fn authenticate(
+        &self,
+        presented: &str,
+    ) -> Result<Option<(RefreshToken, SessionRow, UserRow)>, SessionError> {
+        let Some(token) = RefreshToken::parse(presented) else {
+            return Ok(None);
+        };
         let found = self.storage.find_session(&token.session).await?;
         Ok(found
             .filter(|(session, _)| token.is_authentic(self.tokens.ring(), &session.nonce))
@@ -249,8 +317,14 @@ impl Sessions {
     }
 
     async fn end(&self, session: SessionId, user: UserId, peer: &Peer) -> Result<(), SessionError> {
-        let event = self.audit.event(AuthEventKind::LoggedOut, peer).user(user).session(session);
-        self.storage.end_session(&session, event, self.clock.now()).await?;
+        let event = self
+            .audit
+            .event(AuthEventKind::LoggedOut, peer)
+            .user(user)
+            .session(session);
+        self.storage
+            .end_session(&session, event, self.clock.now())
+            .await?;
         Ok(())
     }
 
@@ -259,7 +333,9 @@ impl Sessions {
     /// # Errors
     /// [`SessionError::Storage`] when the database did not do its part.
     pub async fn delete_expired(&self) -> Result<usize, SessionError> {
-        let before = UnixMillis(self.clock.now().0 - i64::try_from(KEPT_AFTER_EXPIRY.as_millis()).unwrap_or_default());
+        let before = UnixMillis(
+            self.clock.now().0 - i64::try_from(KEPT_AFTER_EXPIRY.as_millis()).unwrap_or_default(),
+        );
         Ok(self.storage.delete_expired_sessions(before).await?)
     }
 }
@@ -296,7 +372,13 @@ fn judge(
         1 => session.foreign_repeats + 1,
         _ => 1,
     };
-    if count >= FOREIGN_REPEATS_OF_A_THIEF { Verdict::Theft } else { Verdict::SecondUse { foreign: Some(count) } }
+    if count >= FOREIGN_REPEATS_OF_A_THIEF {
+        Verdict::Theft
+    } else {
+        Verdict::SecondUse {
+            foreign: Some(count),
+        }
+    }
 }
 
 /// Whether a call comes from another network or another browser than the last one that renewed the session.
@@ -342,24 +424,52 @@ mod tests {
     }
 
     fn home() -> Peer {
-        Peer { ip: Some("203.0.113.99".parse().unwrap()), user_agent: None }
+        Peer {
+            ip: Some("203.0.113.99".parse().unwrap()),
+            user_agent: None,
+        }
     }
 
     fn away() -> Peer {
-        Peer { ip: Some("198.51.100.1".parse().unwrap()), user_agent: None }
+        Peer {
+            ip: Some("198.51.100.1".parse().unwrap()),
+            user_agent: None,
+        }
     }
 
-    fn verdict(session: &SessionRow, presented: i64, attempt: Option<&str>, peer: &Peer, at_secs: i64) -> Verdict {
+    fn verdict(
+        session: &SessionRow,
+        presented: i64,
+        attempt: Option<&str>,
+        peer: &Peer,
+        at_secs: i64,
+    ) -> Verdict {
         let hash = attempt.map(|attempt| hash_attempt(attempt).unwrap());
-        judge(session, presented, hash.as_deref(), peer, UnixMillis(at_secs * 1000), GRACE)
+        judge(
+            session,
+            presented,
+            hash.as_deref(),
+            peer,
+            UnixMillis(at_secs * 1000),
+            GRACE,
+        )
     }
 
     #[test]
     fn the_same_call_is_answered_however_late() {
         let late = 900;
-        assert_eq!(verdict(&session(), 9, Some("0123456789abcdef"), &away(), late), Verdict::SameCall);
-        assert_eq!(verdict(&session(), 9, Some("another attempt key"), &home(), late), Verdict::Theft);
-        assert_eq!(verdict(&session(), 8, Some("0123456789abcdef"), &home(), late), Verdict::Theft);
+        assert_eq!(
+            verdict(&session(), 9, Some("0123456789abcdef"), &away(), late),
+            Verdict::SameCall
+        );
+        assert_eq!(
+            verdict(&session(), 9, Some("another attempt key"), &home(), late),
+            Verdict::Theft
+        );
+        assert_eq!(
+            verdict(&session(), 8, Some("0123456789abcdef"), &home(), late),
+            Verdict::Theft
+        );
         assert_eq!(verdict(&session(), 9, None, &home(), late), Verdict::Theft);
     }
 
@@ -376,19 +486,37 @@ mod tests {
     #[test]
     fn three_generations_in_a_row_used_from_elsewhere_are_theft() {
         let mut session = session();
-        assert_eq!(verdict(&session, 9, None, &away(), 101), Verdict::SecondUse { foreign: Some(1) });
+        assert_eq!(
+            verdict(&session, 9, None, &away(), 101),
+            Verdict::SecondUse { foreign: Some(1) }
+        );
         (session.foreign_repeats, session.foreign_repeat_generation) = (2, 10);
-        assert_eq!(verdict(&session, 9, None, &away(), 101), Verdict::SecondUse { foreign: Some(2) });
+        assert_eq!(
+            verdict(&session, 9, None, &away(), 101),
+            Verdict::SecondUse { foreign: Some(2) }
+        );
         (session.foreign_repeats, session.foreign_repeat_generation) = (2, 9);
         assert_eq!(verdict(&session, 9, None, &away(), 101), Verdict::Theft);
-        assert_eq!(verdict(&session, 9, None, &home(), 101), Verdict::SecondUse { foreign: None });
+        assert_eq!(
+            verdict(&session, 9, None, &home(), 101),
+            Verdict::SecondUse { foreign: None }
+        );
         (session.foreign_repeats, session.foreign_repeat_generation) = (2, 8);
-        assert_eq!(verdict(&session, 9, None, &away(), 101), Verdict::SecondUse { foreign: Some(1) });
+        assert_eq!(
+            verdict(&session, 9, None, &away(), 101),
+            Verdict::SecondUse { foreign: Some(1) }
+        );
     }
 
     #[test]
     fn an_attempt_key_is_random_text() {
-        assert!(matches!(hash_attempt("short"), Err(SessionError::AttemptInvalid)));
-        assert!(matches!(hash_attempt(&"x".repeat(257)), Err(SessionError::AttemptInvalid)));
+        assert!(matches!(
+            hash_attempt("short"),
+            Err(SessionError::AttemptInvalid)
+        ));
+        assert!(matches!(
+            hash_attempt(&"x".repeat(257)),
+            Err(SessionError::AttemptInvalid)
+        ));
     }
 }

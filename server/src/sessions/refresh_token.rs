@@ -24,7 +24,11 @@ pub struct RefreshToken {
 
 impl fmt::Debug for RefreshToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RefreshToken({}, generation {}, [redacted])", self.session, self.generation)
+        write!(
+            f,
+            "RefreshToken({}, generation {}, [redacted])",
+            self.session, self.generation
+        )
     }
 }
 
@@ -39,20 +43,36 @@ impl RefreshToken {
             return None;
         }
         let parts: Vec<&str> = text.split('.').collect();
-        let ["v1", key_id, session, generation, mac] = parts[..] else { return None };
+        let ["v1", key_id, session, generation, mac] = parts[..] else {
+            return None;
+        };
         let token = Self {
             key_id: u32::from_str_radix(key_id, 16).ok()?,
             session: SessionId::parse(session)?,
-            generation: generation.parse().ok().filter(|generation| *generation >= 1 && *generation < i64::MAX)?,
+            generation: generation
+                .parse()
+                .ok()
+                .filter(|generation| *generation >= 1 && *generation < i64::MAX)?,
             mac: BASE64URL.decode(mac).ok()?.try_into().ok()?,
         };
         (token.text() == text).then_some(token)
     }
 
     /// Makes the token of `generation`; `None` when the ring has no such key.
-    pub fn issue(ring: &KeyRing, key_id: u32, session: SessionId, generation: i64, nonce: &str) -> Option<Self> {
+    pub fn issue(
+        ring: &KeyRing,
+        key_id: u32,
+        session: SessionId,
+        generation: i64,
+        nonce: &str,
+    ) -> Option<Self> {
         let mac = ring.refresh_mac(key_id, &message(key_id, session, generation, nonce)?)?;
-        Some(Self { key_id, session, generation, mac })
+        Some(Self {
+            key_id,
+            session,
+            generation,
+            mac,
+        })
     }
 
     /// Whether we issued it for the session that has this nonce. In constant time.
@@ -68,7 +88,10 @@ impl RefreshToken {
 
     fn text(&self) -> String {
         let mac = BASE64URL.encode(self.mac);
-        format!("v1.{:08x}.{}.{}.{mac}", self.key_id, self.session, self.generation)
+        format!(
+            "v1.{:08x}.{}.{}.{mac}",
+            self.key_id, self.session, self.generation
+        )
     }
 }
 
@@ -87,8 +110,7 @@ fn message(key_id: u32, session: SessionId, generation: i64, nonce: &str) -> Opt
 mod tests {
     use super::*;
 
-    const GOOD: &str =
-        "v1.0a0b0c0d.01890a5d-ac96-774b-bcce-b302099a8057.12.AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    const GOOD: &str = "v1.0a0b0c0d.01890a5d-ac96-774b-bcce-b302099a8057.12.AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
     #[test]
     fn a_token_has_one_spelling() {
@@ -112,7 +134,11 @@ mod tests {
             ("Hh8", "Hh"),
             ("Hh8", "Hh8.x"),
         ] {
-            assert_eq!(RefreshToken::parse(&GOOD.replace(from, to)), None, "{from} → {to}");
+            assert_eq!(
+                RefreshToken::parse(&GOOD.replace(from, to)),
+                None,
+                "{from} → {to}"
+            );
         }
         assert_eq!(RefreshToken::parse(""), None);
     }

@@ -98,7 +98,10 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn insert_event(&self, event: AuthEventRow) -> Result<(), StorageError> {
-        with_conn!(self, |conn| diesel::insert_into(auth_events::table).values(event).execute(conn).await)?;
+        with_conn!(self, |conn| diesel::insert_into(auth_events::table)
+            .values(event)
+            .execute(conn)
+            .await)?;
         Ok(())
     }
 }

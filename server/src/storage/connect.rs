@@ -114,9 +114,13 @@ impl Storage {
                 Ok(node_time())
             }
             Backend::Postgres(pool) => {
-                let now = diesel::dsl::sql::<BigInt>("(extract(epoch from clock_timestamp()) * 1000)::bigint");
+                let now = diesel::dsl::sql::<BigInt>(
+                    "(extract(epoch from clock_timestamp()) * 1000)::bigint",
+                );
                 let mut conn = checkout(pool).await?;
-                Ok(UnixMillis(diesel::select(now).get_result(&mut *conn).await?))
+                Ok(UnixMillis(
+                    diesel::select(now).get_result(&mut *conn).await?,
+                ))
             }
         }
     }
@@ -126,12 +130,20 @@ impl Storage {
 fn create_private(path: &Path) -> Result<(), StorageError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let explain = |error: std::io::Error| {
-        StorageError::Unavailable(format!("{} cannot be opened for writing: {error}", path.display()))
+        StorageError::Unavailable(format!(
+            "{} cannot be opened for writing: {error}",
+            path.display()
+        ))
     };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(explain)?;
     }
-    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(explain)?;
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(explain)?;
     Ok(())
 }
 
@@ -143,7 +155,9 @@ fn sqlite_manager(path: String) -> AsyncDieselConnectionManager<Sqlite> {
     config.custom_setup = Box::new(|path| {
         Box::pin(async move {
             let mut conn = Sqlite::establish(path).await?;
-            conn.batch_execute(SQLITE_SETUP).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+            conn.batch_execute(SQLITE_SETUP)
+                .await
+                .map_err(ConnectionError::CouldntSetupConfiguration)?;
             Ok(conn)
         })
     });
@@ -154,21 +168,22 @@ fn postgres_manager(url: &str) -> AsyncDieselConnectionManager<AsyncPgConnection
     AsyncDieselConnectionManager::new(url)
 }
 
-fn pool<C>(manager: AsyncDieselConnectionManager<C>, settings: &DatabaseSettings) -> Result<Pool<C>, StorageError>
+fn pool<C>(
+    manager: AsyncDieselConnectionManager<C>,
+    settings: &DatabaseSettings,
+) -> Result<Pool<C>, StorageError>
 where
     C: PoolableConnection + Send + 'static,
     AsyncDieselConnectionManager<C>: deadpool::managed::Manager<Type = C>,
-    Pool<C>: From<deadpool::managed::Pool<AsyncDieselConnectionManager<C>>>,
 {
-    Ok(deadpool::managed::Pool::builder(manager)
+    deadpool::managed::Pool::builder(manager)
         .max_size(settings.connections)
         .runtime(deadpool::Runtime::Tokio1)
         .wait_timeout(Some(settings.wait))
         .create_timeout(Some(Duration::from_secs(5)))
         .recycle_timeout(Some(Duration::from_secs(5)))
         .build()
-        .map_err(|error| StorageError::Refused(error.to_string()))?
-        .into())
+        .map_err(|error| StorageError::Refused(error.to_string()))
 }
 
 /// A connection from the pool.
@@ -178,7 +193,9 @@ where
     AsyncDieselConnectionManager<C>:
         deadpool::managed::Manager<Type = C, Error = diesel_async::pooled_connection::PoolError>,
 {
-    pool.get().await.map_err(|error| StorageError::Unavailable(error.to_string()))
+    pool.get()
+        .await
+        .map_err(|error| StorageError::Unavailable(error.to_string()))
 }
 
 /// Locks that hold until the transaction ends. SQLite needs none: `BEGIN IMMEDIATE` let only one writer in.
@@ -191,7 +208,12 @@ pub(super) trait Lock {
 
 impl Lock for Sqlite {
     async fn lock_user(&mut self, id: &UserId) -> QueryResult<Option<UserRow>> {
-        users::table.find(id.to_string()).select(UserRow::as_select()).first(self).await.optional()
+        users::table
+            .find(id.to_string())
+            .select(UserRow::as_select())
+            .first(self)
+            .await
+            .optional()
     }
 
     async fn lock_name(&mut self, _name: &'static str) -> QueryResult<()> {
@@ -201,10 +223,22 @@ impl Lock for Sqlite {
 
 impl Lock for AsyncPgConnection {
     async fn lock_user(&mut self, id: &UserId) -> QueryResult<Option<UserRow>> {
-        users::table.find(id.to_string()).select(UserRow::as_select()).for_update().first(self).await.optional()
+        users::table
+            .find(id.to_string())
+            .select(UserRow::as_select())
+            .for_update()
+            .first(self)
+            .await
+            .optional()
     }
 
     async fn lock_name(&mut self, name: &'static str) -> QueryResult<()> {
-        locks::table.find(name).select(locks::name).for_update().first::<String>(self).await.map(|_| ())
+        locks::table
+            .find(name)
+            .select(locks::name)
+            .for_update()
+            .first::<String>(self)
+            .await
+            .map(|_| ())
     }
 }

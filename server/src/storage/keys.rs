@@ -72,7 +72,11 @@ impl Storage {
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
-    pub async fn keys_or_first(&self, purpose: KeyPurpose, first: &KeyRow) -> Result<Vec<KeyRow>, StorageError> {
+    pub async fn keys_or_first(
+        &self,
+        purpose: KeyPurpose,
+        first: &KeyRow,
+    ) -> Result<Vec<KeyRow>, StorageError> {
         with_write!(self, |conn| {
             conn.lock_name("keys").await?;
             let ring: Vec<KeyRow> = keys::table
@@ -84,7 +88,10 @@ impl Storage {
             if !ring.is_empty() {
                 return Ok(ring);
             }
-            diesel::insert_into(keys::table).values(first.clone()).execute(conn).await?;
+            diesel::insert_into(keys::table)
+                .values(first.clone())
+                .execute(conn)
+                .await?;
             Ok(vec![first.clone()])
         })
     }

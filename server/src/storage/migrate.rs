@@ -31,8 +31,12 @@ pub(super) async fn run(url: &DatabaseUrl) -> Result<(), StorageError> {
 fn sqlite(path: &str) -> Outcome {
     let mut conn = SqliteConnection::establish(path)?;
     diesel::sql_query("PRAGMA busy_timeout = 30000").execute(&mut conn)?;
-    conn.exclusive_transaction(|conn| conn.run_pending_migrations(SQLITE).map(|_| ()).map_err(Wrapped))
-        .map_err(|Wrapped(error)| error)
+    conn.exclusive_transaction(|conn| {
+        conn.run_pending_migrations(SQLITE)
+            .map(|_| ())
+            .map_err(Wrapped)
+    })
+    .map_err(|Wrapped(error)| error)
 }
 
 fn postgres(url: &str) -> Outcome {

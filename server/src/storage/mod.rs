@@ -28,12 +28,20 @@ macro_rules! with_write {
         match &$storage.backend {
             $crate::storage::Backend::Sqlite(pool) => {
                 let mut pooled = $crate::storage::connect::checkout(pool).await?;
-                pooled.immediate_transaction(async |$conn| -> Result<_, $crate::storage::StorageError> { $body }).await
+                pooled
+                    .immediate_transaction(
+                        async |$conn| -> Result<_, $crate::storage::StorageError> { $body },
+                    )
+                    .await
             }
             $crate::storage::Backend::Postgres(pool) => {
                 use diesel_async::AsyncConnection as _;
                 let mut pooled = $crate::storage::connect::checkout(pool).await?;
-                pooled.transaction(async |$conn| -> Result<_, $crate::storage::StorageError> { $body }).await
+                pooled
+                    .transaction(async |$conn| -> Result<_, $crate::storage::StorageError> {
+                        $body
+                    })
+                    .await
             }
         }
     };
@@ -109,7 +117,9 @@ impl From<DieselError> for StorageError {
                 | DatabaseErrorKind::UnableToSendCommand,
                 _,
             ) => Self::Unavailable(error.to_string()),
-            DieselError::DatabaseError(_, info) if is_passing(info.message()) => Self::Unavailable(error.to_string()),
+            DieselError::DatabaseError(_, info) if is_passing(info.message()) => {
+                Self::Unavailable(error.to_string())
+            }
             _ => Self::Refused(error.to_string()),
         }
     }

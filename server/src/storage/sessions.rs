@@ -114,7 +114,10 @@ macro_rules! end_sessions {
                 .await?;
             let ids = (SessionId::try_from(id), UserId::try_from(user));
             if let (1, (Ok(id), Ok(user))) = (ended, ids) {
-                diesel::insert_into(auth_events::table).values($event(id, user)).execute($conn).await?;
+                diesel::insert_into(auth_events::table)
+                    .values($event(id, user))
+                    .execute($conn)
+                    .await?;
             }
         }
     }};
@@ -134,10 +137,18 @@ impl Storage {
         opening: Opening<'_>,
         now: UnixMillis,
     ) -> Result<Option<UserRow>, StorageError> {
-        let Opening { session, password_hash, max_per_user, opened, ended } = opening;
+        let Opening {
+            session,
+            password_hash,
+            max_per_user,
+            opened,
+            ended,
+        } = opening;
         with_write!(self, |conn| {
             let user = conn.lock_user(&session.user_id).await?;
-            let Some(user) = user.filter(|user| user.disabled_at.is_none() && user.password_hash == password_hash) else {
+            let Some(user) = user
+                .filter(|user| user.disabled_at.is_none() && user.password_hash == password_hash)
+            else {
                 return Ok(None);
             };
             let surplus: Vec<String> = sessions::table
@@ -150,8 +161,14 @@ impl Storage {
                 .load(conn)
                 .await?;
             end_sessions!(conn, sessions::id.eq_any(surplus), now, ended);
-            diesel::insert_into(sessions::table).values(session).execute(conn).await?;
-            diesel::insert_into(auth_events::table).values(opened).execute(conn).await?;
+            diesel::insert_into(sessions::table)
+                .values(session)
+                .execute(conn)
+                .await?;
+            diesel::insert_into(auth_events::table)
+                .values(opened)
+                .execute(conn)
+                .await?;
             Ok(Some(user))
         })
     }
@@ -160,7 +177,10 @@ impl Storage {
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
-    pub async fn find_session(&self, id: &SessionId) -> Result<Option<(SessionRow, UserRow)>, StorageError> {
+    pub async fn find_session(
+        &self,
+        id: &SessionId,
+    ) -> Result<Option<(SessionRow, UserRow)>, StorageError> {
         with_conn!(self, |conn| sessions::table
             .inner_join(users::table.on(users::id.eq(sessions::user_id)))
             .filter(sessions::id.eq(id.to_string()))
@@ -199,7 +219,10 @@ impl Storage {
                 .execute(conn)
                 .await?;
             if let (1, Some(event)) = (moved, event) {
-                diesel::insert_into(auth_events::table).values(event).execute(conn).await?;
+                diesel::insert_into(auth_events::table)
+                    .values(event)
+                    .execute(conn)
+                    .await?;
             }
             Ok(moved == 1)
         })
@@ -227,7 +250,10 @@ impl Storage {
                     .execute(conn)
                     .await?;
             }
-            diesel::insert_into(auth_events::table).values(event).execute(conn).await?;
+            diesel::insert_into(auth_events::table)
+                .values(event)
+                .execute(conn)
+                .await?;
             Ok(())
         })
     }
@@ -249,7 +275,10 @@ impl Storage {
                 .execute(conn)
                 .await?;
             if ended == 1 {
-                diesel::insert_into(auth_events::table).values(event).execute(conn).await?;
+                diesel::insert_into(auth_events::table)
+                    .values(event)
+                    .execute(conn)
+                    .await?;
             }
             Ok(ended == 1)
         })
@@ -277,8 +306,10 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn delete_expired_sessions(&self, before: UnixMillis) -> Result<usize, StorageError> {
-        with_conn!(self, |conn| diesel::delete(sessions::table.filter(sessions::expires_at.lt(before.0)))
-            .execute(conn)
-            .await)
+        with_conn!(self, |conn| diesel::delete(
+            sessions::table.filter(sessions::expires_at.lt(before.0))
+        )
+        .execute(conn)
+        .await)
     }
 }

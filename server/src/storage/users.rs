@@ -80,7 +80,7 @@ fn after_prefix(prefix: &str) -> String {
 }
 
 impl Storage {
-    /// Writes a new account with its first session, where it has one, and the events that record them.
+    /// Writes a new account with its first session, where it has one, and the event that records it.
     ///
     /// # Errors
     /// [`StorageError::Conflict`] when the address is taken.
@@ -88,16 +88,23 @@ impl Storage {
         &self,
         user: UserRow,
         session: Option<SessionRow>,
-        events: Vec<AuthEventRow>,
+        event: AuthEventRow,
     ) -> Result<(), StorageError> {
         with_write!(self, |conn| {
-            diesel::insert_into(users::table).values(user).execute(conn).await?;
+            diesel::insert_into(users::table)
+                .values(user)
+                .execute(conn)
+                .await?;
             if let Some(session) = session {
-                diesel::insert_into(sessions::table).values(session).execute(conn).await?;
+                diesel::insert_into(sessions::table)
+                    .values(session)
+                    .execute(conn)
+                    .await?;
             }
-            for event in events {
-                diesel::insert_into(auth_events::table).values(event).execute(conn).await?;
-            }
+            diesel::insert_into(auth_events::table)
+                .values(event)
+                .execute(conn)
+                .await?;
             Ok(())
         })
     }
@@ -139,7 +146,11 @@ impl Storage {
         limit: i64,
     ) -> Result<Vec<UserRow>, StorageError> {
         with_conn!(self, |conn| {
-            let mut query = users::table.select(UserRow::as_select()).order(users::id.desc()).limit(limit).into_boxed();
+            let mut query = users::table
+                .select(UserRow::as_select())
+                .order(users::id.desc())
+                .limit(limit)
+                .into_boxed();
             if let Some(after) = after {
                 query = query.filter(users::id.lt(after.to_string()));
             }
@@ -171,11 +182,18 @@ impl Storage {
     ) -> Result<ProfileUpdate, StorageError> {
         let columns = || ProfileColumns {
             name: change.name.as_ref().map(|name| name.as_str().to_owned()),
-            name_key: change.name.as_ref().map(|name| name.as_str().to_lowercase()),
+            name_key: change
+                .name
+                .as_ref()
+                .map(|name| name.as_str().to_lowercase()),
             email: change.email.as_ref().map(|email| email.as_str().to_owned()),
         };
         let written = with_write!(self, |conn| {
-            let Some(user) = conn.lock_user(id).await?.filter(|user| user.disabled_at.is_none()) else {
+            let Some(user) = conn
+                .lock_user(id)
+                .await?
+                .filter(|user| user.disabled_at.is_none())
+            else {
                 return Ok(ProfileUpdate::SessionEnded);
             };
             let alive: Option<String> = sessions::table
@@ -189,9 +207,19 @@ impl Storage {
             if alive.is_none() {
                 return Ok(ProfileUpdate::SessionEnded);
             }
-            diesel::update(users::table.find(user.id.to_string())).set(columns()).execute(conn).await?;
-            diesel::insert_into(auth_events::table).values(event).execute(conn).await?;
-            let user = users::table.find(user.id.to_string()).select(UserRow::as_select()).first(conn).await?;
+            diesel::update(users::table.find(user.id.to_string()))
+                .set(columns())
+                .execute(conn)
+                .await?;
+            diesel::insert_into(auth_events::table)
+                .values(event)
+                .execute(conn)
+                .await?;
+            let user = users::table
+                .find(user.id.to_string())
+                .select(UserRow::as_select())
+                .first(conn)
+                .await?;
             Ok(ProfileUpdate::Done(Box::new(user)))
         });
         match written {

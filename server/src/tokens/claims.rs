@@ -75,7 +75,10 @@ mod text {
 
     use crate::values::CorruptValue;
 
-    pub(super) fn serialize<T: ToString, S: Serializer>(id: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<T: ToString, S: Serializer>(
+        id: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&id.to_string())
     }
 

@@ -16,8 +16,8 @@ use serde::{Deserialize, Deserializer};
 
 pub use claims::{Audience, Claims};
 pub use error::TokenError;
+use keys::{ALGORITHM, ALGORITHM_NAMES, VerifyingKey};
 pub use keys::{JwkSet, KeyError, KeyRing, Sealer};
-use keys::SigningKey;
 
 use crate::clock::{Clock, Rng, random};
 use crate::config::TokenSettings;
@@ -78,8 +78,18 @@ struct StrictHeader {
 
 impl Tokens {
     /// Signs with `ring`, as `settings` say.
-    pub fn new(ring: KeyRing, settings: TokenSettings, clock: Arc<dyn Clock>, rng: Arc<Rng>) -> Self {
-        Self { ring, settings, clock, rng }
+    pub fn new(
+        ring: KeyRing,
+        settings: TokenSettings,
+        clock: Arc<dyn Clock>,
+        rng: Arc<Rng>,
+    ) -> Self {
+        Self {
+            ring,
+            settings,
+            clock,
+            rng,
+        }
     }
 
     /// The keys.
@@ -87,18 +97,24 @@ impl Tokens {
         &self.ring
     }
 
-    /// Signs an access token for `subject`.
+    /// Signs an access token for `subject` at `now`.
     ///
     /// `iat` and `exp` are whole seconds since 1970 (RFC 7519 §2); `exp` is `iat` + the configured life, or the session's
     /// end where that is sooner.
     ///
     /// # Errors
     /// [`KeyError::Damaged`] when there is no key to sign with.
-    pub fn sign(&self, subject: &Subject) -> Result<AccessToken, KeyError> {
-        let now = self.clock.now();
+    pub fn sign(&self, subject: &Subject, now: UnixMillis) -> Result<AccessToken, KeyError> {
         let failed = |what: &str| KeyError::Damaged(what.to_owned());
-        let key = self.ring.signing_key(now).ok_or_else(|| failed("that signs now"))?;
-        let life = self.settings.access_ttl.min(subject.not_after.since(now)).as_secs();
+        let key = self
+            .ring
+            .signing_key(now)
+            .ok_or_else(|| failed("that signs now"))?;
+        let life = self
+            .settings
+            .access_ttl
+            .min(subject.not_after.since(now))
+            .as_secs();
         let iat = now.as_secs();
         let claims = Claims {
             iss: self.settings.issuer.clone(),
@@ -114,10 +130,11 @@ impl Tokens {
             jti: BASE64URL.encode(random::<16>(&*self.rng)),
             auth_time: subject.auth_time.as_secs(),
         };
-        let mut header = Header::new(SigningKey::ALGORITHM);
+        let mut header = Header::new(ALGORITHM);
         header.typ = Some(TYPE.to_owned());
         header.kid = Some(key.kid.clone());
-        let token = jsonwebtoken::encode(&header, &claims, &key.encoding).map_err(|_| failed(&key.kid))?;
+        let token =
+            jsonwebtoken::encode(&header, &claims, &key.encoding).map_err(|_| failed(&key.kid))?;
         Ok(AccessToken {
             token: crate::values::Secret::new(token),
             issued_at: UnixMillis(iat * 1000),
@@ -138,7 +155,7 @@ impl Tokens {
         let (header, payload) = message.split_once('.').ok_or(Invalid("not three parts"))?;
         let header = decode_part(header).ok_or(Invalid("header"))?;
         let key = self.key_for(header)?;
-        let verified = crypto::verify(signature, message.as_bytes(), &key.decoding, SigningKey::ALGORITHM);
+        let verified = crypto::verify(signature, message.as_bytes(), &key.decoding, ALGORITHM);
         if !verified.unwrap_or(false) {
             return Err(Invalid("signature"));
         }
@@ -148,19 +165,20 @@ impl Tokens {
         Ok(claims)
     }
 
-    fn key_for(&self, header: Members) -> Result<&SigningKey, TokenError> {
+    fn key_for(&self, header: Members) -> Result<&VerifyingKey, TokenError> {
         use TokenError::Invalid;
         // We understand no extension, so any `crit` is one too many (RFC 7515 §4.1.11).
         if header.contains_key("crit") {
             return Err(Invalid("crit"));
         }
-        let header: StrictHeader = serde_json::from_value(header.into()).map_err(|_| Invalid("header"))?;
+        let header: StrictHeader =
+            serde_json::from_value(header.into()).map_err(|_| Invalid("header"))?;
         let typ = header.typ.to_ascii_lowercase();
         if typ.strip_prefix("application/").unwrap_or(&typ) != TYPE {
             return Err(Invalid("typ"));
         }
         let key = self.ring.verifying_key(&header.kid).ok_or(Invalid("kid"))?;
-        if !SigningKey::NAMES.contains(&header.alg.as_str()) {
+        if !ALGORITHM_NAMES.contains(&header.alg.as_str()) {
             return Err(Invalid("alg"));
         }
         Ok(key)
@@ -193,7 +211,9 @@ type Members = serde_json::Map<String, serde_json::Value>;
 /// A part of a token: canonical base64url of one JSON object whose names are unique (RFC 7515 §4, RFC 7519 §4).
 fn decode_part(part: &str) -> Option<Members> {
     let json = BASE64URL.decode(part).ok()?;
-    serde_json::from_slice::<UniqueMembers>(&json).ok().map(|unique| unique.0)
+    serde_json::from_slice::<UniqueMembers>(&json)
+        .ok()
+        .map(|unique| unique.0)
 }
 
 /// A JSON object without a repeated name: two readers of a repeated one would see two tokens.

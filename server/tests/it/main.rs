@@ -1,1 +1,19 @@
-//! The integration tests.
+//! The integration tests: whole servers on both databases, over HTTP.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod accounts;
+mod command_line;
+mod cookies;
+mod crash;
+mod errors;
+mod http;
+mod login;
+mod refresh;
+mod register;
+mod schema;
+mod support;
+mod vectors;

@@ -1,0 +1,148 @@
+//! `kill -9` at any moment loses nothing that was answered.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Database, PASSWORD, each_database};
+
+struct Server {
+    process: Child,
+    origin: String,
+}
+
+impl Server {
+    async fn start(database: &Database, port: u16) -> Self {
+        let process = Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .args([
+                "serve",
+                "--listen",
+                &format!("127.0.0.1:{port}"),
+                "--database-url",
+                &database.url(),
+            ])
+            .env("COUNTERSIGN_PASSWORDS__MEMORY_KIB", "8")
+            .env(
+                "COUNTERSIGN_KEYS__SECRET",
+                "a secret of the tests, long enough",
+            )
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self {
+            process,
+            origin: format!("http://localhost:{port}"),
+        };
+        for _ in 0..200 {
+            if reqwest::get(format!("{}/readyz", server.origin))
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
+            {
+                return server;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the server does not become ready");
+    }
+
+    /// SIGKILL: nothing of the process runs any more.
+    fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+/// The answer's data, or nothing when the server died before it answered.
+async fn run(origin: &str, query: &str, variables: Value) -> Option<Value> {
+    let body = json!({ "query": query, "variables": variables });
+    let response = reqwest::Client::new()
+        .post(format!("{origin}/graphql"))
+        .json(&body)
+        .send()
+        .await
+        .ok()?;
+    let json: Value = response.json().await.ok()?;
+    json.get("errors")
+        .is_none()
+        .then(|| json["data"]["payload"].clone())
+}
+
+const REGISTER: &str = "mutation($input: RegisterInput!) { payload: register(input: $input, transport: BODY) { refreshToken } }";
+const LOGIN: &str = "mutation($input: LoginInput!) { payload: login(input: $input, transport: BODY) { refreshToken } }";
+const REFRESH: &str = "mutation($token: String, $attempt: String) { payload: refresh(refreshToken: $token, attempt: $attempt) { refreshToken } }";
+
+/// Registers, then refreshes as fast as it can until the server dies; what was answered, and the call that was not.
+async fn live(origin: String, email: String) -> Option<(String, String, String)> {
+    let input = json!({ "email": email, "password": PASSWORD, "name": "Ana" });
+    let mut token = run(&origin, REGISTER, json!({ "input": input })).await?["refreshToken"]
+        .as_str()?
+        .to_owned();
+    for number in 0.. {
+        let attempt = format!("attempt-number-{number:08}");
+        match run(
+            &origin,
+            REFRESH,
+            json!({ "token": token, "attempt": attempt }),
+        )
+        .await
+        {
+            Some(payload) => token = payload["refreshToken"].as_str()?.to_owned(),
+            None => return Some((email, token, attempt)),
+        }
+    }
+    None
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_account_and_no_session_is_lost() {
+    for database in each_database().await {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let mut kept = 0;
+        for round in 0..4 {
+            let server = Server::start(&database, port).await;
+            let lives: Vec<_> = (0..8)
+                .map(|person| {
+                    tokio::spawn(live(
+                        server.origin.clone(),
+                        format!("p{round}-{person}@example.com"),
+                    ))
+                })
+                .collect();
+            tokio::time::sleep(Duration::from_millis(250 + 170 * round)).await;
+            server.kill();
+            let mut acknowledged = Vec::new();
+            for life in lives {
+                acknowledged.extend(life.await.unwrap());
+            }
+            let server = Server::start(&database, port).await;
+            for (email, token, attempt) in &acknowledged {
+                let login = run(
+                    &server.origin,
+                    LOGIN,
+                    json!({ "input": { "email": email, "password": PASSWORD } }),
+                )
+                .await;
+                assert!(login.is_some(), "the account {email} was lost");
+                let renewed = run(
+                    &server.origin,
+                    REFRESH,
+                    json!({ "token": token, "attempt": attempt }),
+                )
+                .await;
+                assert!(renewed.is_some(), "the session of {email} was lost");
+            }
+            kept += acknowledged.len();
+            server.kill();
+        }
+        assert!(
+            kept >= 8,
+            "only {kept} people were signed in when the server died"
+        );
+    }
+}
