@@ -12,6 +12,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get_service;
 use tower::ServiceExt as _;
+use tower_http::compression::CompressionLayer;
 use tower_http::services::{ServeDir, ServeFile};
 
 use crate::app::App;
@@ -32,15 +33,14 @@ pub fn router(settings: &HttpSettings, graphiql: bool) -> Router<Arc<App>> {
     let folder = &settings.assets;
     let page = |name: &str| ServeFile::new(folder.join(name));
     let index = page("index.html");
-    let files = ServeDir::new(folder)
-        .append_index_html_on_directories(true)
-        .precompressed_gzip();
+    let files = ServeDir::new(folder).append_index_html_on_directories(true);
     let mut router = Router::new();
     if graphiql {
         router = router.route("/graphiql", get_service(page("graphiql.html")));
     }
     router
         .fallback(move |request: Request| serve(files.clone(), index.clone(), graphiql, request))
+        .layer(CompressionLayer::new())
         .layer(middleware::from_fn(with_headers))
 }
 

@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType};
 use async_graphql::{Request, Response as GraphqlResponse, ServerError, Variables};
@@ -13,17 +14,20 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{ConnectInfo, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{
-    ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
 };
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tower_http::request_id::RequestId;
 
+use super::media::{MediaType, accepted, is_json};
 use super::{cookies, hosts, peer};
 use crate::app::App;
 use crate::graphql::{Caller, Code, SessionCookie};
 use crate::values::Identity;
 
+/// How long an operation may take. What it does in the database goes on; only its answer is given up.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 /// How many operations one document may define.
 const MAX_OPERATIONS: usize = 16;
 
@@ -50,15 +54,6 @@ pub struct UrlParameters {
     variables: Option<String>,
     #[serde(default)]
     extensions: Option<String>,
-}
-
-/// The media type of the answer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum MediaType {
-    /// `application/graphql-response+json`: the status says whether the request could be executed.
-    GraphqlResponse,
-    /// `application/json`, for older clients: a well-formed request is answered with 200.
-    Json,
 }
 
 /// The parts of a request that are neither its body nor its URL.
@@ -209,12 +204,13 @@ async fn answer(
         let app = Arc::clone(&app);
         async move { async_graphql::Executor::execute(&app.schema, request).await }
     });
-    let executed = match execution.await {
-        Ok(executed) => executed,
-        Err(_) => GraphqlResponse::from_errors(vec![coded(
-            "Something went wrong on our side.",
-            Code::Internal,
-        )]),
+    let executed = match tokio::time::timeout(TIME_LIMIT, execution).await {
+        Ok(Ok(executed)) => executed,
+        Ok(Err(_)) => failure("Something went wrong on our side.", Code::Internal),
+        Err(_) => failure(
+            "The service is too slow just now. Try again in a moment.",
+            Code::Unavailable,
+        ),
     };
     let mut response = render(&executed, media, envelope.id.as_ref());
     if let Some(write) = cookie.take_write() {
@@ -252,61 +248,6 @@ fn caller(app: &App, headers: &HeaderMap) -> Caller {
     }
 }
 
-/// The media type that the client wants; `None` when it wants neither of ours.
-fn accepted(headers: &HeaderMap) -> Option<MediaType> {
-    let lines: Vec<&str> = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .collect();
-    if lines.is_empty() {
-        return Some(MediaType::Json);
-    }
-    let ranges = lines.iter().flat_map(|line| line.split(','));
-    let mut best: Option<(MediaType, f32)> = None;
-    for range in ranges {
-        let mut parts = range.split(';').map(str::trim);
-        let media = match parts
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase()
-            .as_str()
-        {
-            "application/graphql-response+json" => MediaType::GraphqlResponse,
-            "application/json" | "application/*" | "*/*" => MediaType::Json,
-            _ => continue,
-        };
-        let quality = parts
-            .find_map(|part| part.strip_prefix("q="))
-            .map_or(Some(1.0), |q| q.parse::<f32>().ok());
-        match (quality, best) {
-            (Some(quality), Some((_, most))) if quality <= most => {}
-            (Some(quality), _) if quality > 0.0 => best = Some((media, quality)),
-            _ => {}
-        }
-    }
-    best.map(|(media, _)| media)
-}
-
-/// Whether the body is JSON in UTF-8. A page of another origin can send form and text bodies without being asked, not this.
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(kind) = headers
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-    else {
-        return false;
-    };
-    let mut parts = kind.split(';').map(|part| part.trim().to_ascii_lowercase());
-    let json = parts
-        .next()
-        .is_some_and(|media| media == "application/json");
-    let utf8 = parts.all(|part| match part.strip_prefix("charset=") {
-        Some(charset) => matches!(charset.trim_matches('"'), "utf-8" | "utf8"),
-        None => true,
-    });
-    json && utf8
-}
-
 fn not_acceptable() -> Response {
     let why = "Accept application/graphql-response+json or application/json.";
     refusal(StatusCode::NOT_ACCEPTABLE, MediaType::Json, why)
@@ -326,13 +267,14 @@ fn refusal(status: StatusCode, media: MediaType, why: &str) -> Response {
     )
 }
 
-fn coded(message: &str, code: Code) -> ServerError {
+fn failure(message: &str, code: Code) -> GraphqlResponse {
     let mut error = ServerError::new(message, None);
-    error
-        .extensions
-        .get_or_insert_default()
-        .set("code", code.as_str());
-    error
+    let extensions = error.extensions.get_or_insert_default();
+    extensions.set("code", code.as_str());
+    if code == Code::Unavailable {
+        extensions.set("retryAfter", 1);
+    }
+    GraphqlResponse::from_errors(vec![error])
 }
 
 /// The answer, with the status that its media type asks for.
@@ -396,14 +338,13 @@ fn name_request(json: &mut serde_json::Value, id: Option<&RequestId>) {
 }
 
 fn respond(status: StatusCode, media: MediaType, json: &serde_json::Value) -> Response {
-    let kind = match media {
-        MediaType::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
-        MediaType::Json => "application/json; charset=utf-8",
-    };
     // Answers hold tokens (RFC 6749 §5.1).
     (
         status,
-        [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store")],
+        [
+            (CONTENT_TYPE, media.content_type()),
+            (CACHE_CONTROL, "no-store"),
+        ],
         json.to_string(),
     )
         .into_response()

@@ -6,6 +6,7 @@ mod graphql;
 mod health;
 mod hosts;
 mod jwks;
+mod media;
 mod peer;
 
 use std::sync::Arc;
@@ -35,7 +36,7 @@ use crate::app::App;
 
 /// The largest body that is read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
-/// The longest that a request may take. What it does in the database goes on; only the answer is given up.
+/// The longest that a request may take, its slow sender included.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// How long browsers may keep the answer of a CORS preflight.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
