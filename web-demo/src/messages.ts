@@ -26,6 +26,8 @@ const REASONS: Readonly<Record<string, string>> = {
     "This password is too easy to guess. Several unrelated words make a good one; your name or address does not.",
   NAME_INVALID: "Please give a name of ordinary length, without control characters.",
   CURSOR_INVALID: "This page of the list no longer exists. Please start from the first page.",
+  FIRST_INVALID: "A page of a list holds 1 to 100 entries.",
+  ATTEMPT_INVALID: "This page could not renew your sign-in. Please reload it.",
   REGISTRATION_CLOSED: "New accounts are not open here. Please ask an administrator for one.",
   SECOND_FACTOR_REQUIRED:
     "This account needs a second factor, which this demonstration cannot ask for.",
