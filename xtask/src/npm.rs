@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 use wasm_bindgen_cli_support::Bindgen;
@@ -36,15 +36,25 @@ pub(crate) fn run(project: &Project, mut steps: Steps) -> Result<()> {
 }
 
 /// Installs what `package-lock.json` names, unless it is there.
+///
+/// By `npm install` and not by `npm ci`: that refuses a lock file without the optional packages of
+/// all other systems, and not every registry has them all. What `npm ci` promises is checked after.
 pub(crate) fn install(project: &Project, step: &Step) -> Result<()> {
     tools::require_node()?;
     let wanted = locked_versions(&project.root.join("package-lock.json"))
         .context("cannot read package-lock.json")?;
-    let installed = locked_versions(&project.root.join("node_modules/.package-lock.json"));
-    if installed.is_ok_and(|installed| satisfies(&installed, &wanted)) {
+    let is_installed = || {
+        locked_versions(&project.root.join("node_modules/.package-lock.json"))
+            .is_ok_and(|installed| satisfies(&installed, &wanted))
+    };
+    if is_installed() {
         return Ok(());
     }
-    step.run(project.command("npm", "ci --no-audit --no-fund"))
+    step.run(project.command("npm", "install --no-save --no-audit --no-fund"))?;
+    if !is_installed() {
+        bail!("package-lock.json does not fit package.json: run `npm install`, and commit both");
+    }
+    Ok(())
 }
 
 struct Locked {
@@ -72,12 +82,13 @@ fn locked_versions(lock: &Path) -> Result<HashMap<String, Locked>> {
 
 /// Optional packages are those of other processors and systems: npm leaves them out.
 fn satisfies(installed: &HashMap<String, Locked>, wanted: &HashMap<String, Locked>) -> bool {
-    let mut installed_are_wanted = installed.iter().map(|(path, entry)| {
-        wanted
-            .get(path)
-            .is_some_and(|want| want.version == entry.version)
-    });
-    installed_are_wanted.all(|same| same)
+    let mut found = installed
+        .iter()
+        .map(|(path, entry)| match wanted.get(path) {
+            Some(want) => want.version == entry.version,
+            None => entry.optional,
+        });
+    found.all(|fits| fits)
         && wanted
             .iter()
             .all(|(path, entry)| entry.optional || installed.contains_key(path))

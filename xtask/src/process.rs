@@ -51,7 +51,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts `command` without standard input, unless the caller piped one.
+    /// Starts `command`, without standard input.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         // Held while starting, so that an interrupt sees either no child or a registered one.
         let mut groups = GROUPS.lock().unwrap_or_else(PoisonError::into_inner);
