@@ -341,3 +341,22 @@ impl fmt::Display for Profile {
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_documented() {
+        let documentation = include_str!("../../../docs/configuration.md");
+        let mut source = Source::open(&Flags::default()).unwrap();
+        Settings::read(&mut source);
+        assert!(source.variables().count() > 20);
+        for variable in source.variables() {
+            assert!(
+                documentation.contains(&format!("`{variable}`")),
+                "docs/configuration.md says nothing of {variable}"
+            );
+        }
+    }
+}

@@ -139,7 +139,7 @@ impl Source {
     }
 
     pub(super) fn fault(&mut self, key: &'static str, problem: &str) {
-        let variable = format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"));
+        let variable = variable(key);
         let origin = self
             .origins
             .get(key)
@@ -150,6 +150,12 @@ impl Source {
             origin,
             problem: problem.to_owned(),
         });
+    }
+
+    /// The variables of all settings that were read.
+    #[cfg(test)]
+    pub(super) fn variables(&self) -> impl Iterator<Item = String> {
+        self.read.iter().map(|key| variable(key))
     }
 
     fn text(&mut self, key: &'static str) -> Option<String> {
@@ -275,6 +281,10 @@ impl Source {
         }
         Some(secret)
     }
+}
+
+fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
 }
 
 type Builder = config::ConfigBuilder<config::builder::DefaultState>;

@@ -95,10 +95,12 @@ fn not_built(uri: &Uri) -> Response {
 async fn with_headers(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
-    let is_page = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    // "Not modified" has no type, and its headers replace those that the browser kept with the page (RFC 9111 §3.2).
+    let is_page = response.status() == StatusCode::NOT_MODIFIED
+        || response
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let policy = match path.as_str() {
         "/graphiql" | "/graphiql.html" if is_page => GRAPHIQL_POLICY,
         _ if is_page => POLICY,

@@ -212,7 +212,7 @@ async fn answer(
             Code::Unavailable,
         ),
     };
-    let mut response = render(&executed, media, envelope.id.as_ref());
+    let mut response = render(executed, media, envelope.id.as_ref());
     if let Some(write) = cookie.take_write() {
         cookies::write(settings, &write, response.headers_mut());
     }
@@ -258,13 +258,9 @@ fn malformed(media: MediaType, why: &str) -> Response {
 }
 
 fn refusal(status: StatusCode, media: MediaType, why: &str) -> Response {
-    respond(
-        status,
-        media,
-        &serde_json::json!({
-            "errors": [{ "message": why, "extensions": { "code": Code::ValidationFailed.as_str() } }]
-        }),
-    )
+    let extensions = serde_json::json!({ "code": Code::ValidationFailed.as_str() });
+    let body = serde_json::json!({ "errors": [{ "message": why, "extensions": extensions }] });
+    respond(status, media, body.to_string())
 }
 
 fn failure(message: &str, code: Code) -> GraphqlResponse {
@@ -278,40 +274,41 @@ fn failure(message: &str, code: Code) -> GraphqlResponse {
 }
 
 /// The answer, with the status that its media type asks for.
-fn render(response: &GraphqlResponse, media: MediaType, id: Option<&RequestId>) -> Response {
-    let codes: Vec<Option<String>> = response
-        .errors
-        .iter()
-        .map(|error| text_of(error, "code"))
-        .collect();
-    let has_code = |wanted: Code| codes.iter().flatten().any(|code| code == wanted.as_str());
-    // Nothing was executed when the document itself was refused; such an answer has no data (GraphQL §7.1.2).
-    let executed = response.errors.iter().all(|error| !error.path.is_empty())
-        || !(has_code(Code::ParseFailed)
-            || has_code(Code::ValidationFailed)
-            || has_code(Code::TooComplex));
+fn render(mut response: GraphqlResponse, media: MediaType, id: Option<&RequestId>) -> Response {
+    name_request(&mut response.errors, id);
+    let executed = !response.errors.iter().any(refuses_document);
     let retry_after = response
         .errors
         .iter()
         .find_map(|error| text_of(error, "retryAfter"));
-    let headers = response.http_headers.clone();
-    let Ok(mut json) = serde_json::to_value(response) else {
+    // Fields stand in the order in which they were asked for (GraphQL §7.2.2), so this goes through no map of its own.
+    let json = match executed {
+        true => serde_json::to_string(&response),
+        // An answer to what was not executed has no data at all (GraphQL §7.1.2).
+        false => serde_json::to_string(&serde_json::json!({ "errors": response.errors })),
+    };
+    let Ok(json) = json else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    if !executed {
-        json.as_object_mut().map(|answer| answer.remove("data"));
-    }
-    name_request(&mut json, id);
     let status = match media {
         MediaType::GraphqlResponse if !executed => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
-    let mut answer = respond(status, media, &json);
-    answer.headers_mut().extend(headers);
+    let mut answer = respond(status, media, json);
     if let Some(wait) = retry_after.and_then(|wait| wait.parse().ok()) {
         answer.headers_mut().insert(RETRY_AFTER, wait);
     }
     answer
+}
+
+/// Whether the error says that the document itself was refused, so that nothing was executed.
+fn refuses_document(error: &ServerError) -> bool {
+    const CODES: [Code; 3] = [Code::ParseFailed, Code::ValidationFailed, Code::TooComplex];
+    let code = text_of(error, "code");
+    error.path.is_empty()
+        && CODES
+            .iter()
+            .any(|refusal| code.as_deref() == Some(refusal.as_str()))
 }
 
 fn text_of(error: &ServerError, name: &str) -> Option<String> {
@@ -323,29 +320,25 @@ fn text_of(error: &ServerError, name: &str) -> Option<String> {
 }
 
 /// Puts the request's id into each error that is a fault of ours, so that its report leads to the line in the log.
-fn name_request(json: &mut serde_json::Value, id: Option<&RequestId>) {
+fn name_request(errors: &mut [ServerError], id: Option<&RequestId>) {
     let Some(id) = id.and_then(|id| id.header_value().to_str().ok()) else {
         return;
     };
-    let errors = json
-        .get_mut("errors")
-        .and_then(serde_json::Value::as_array_mut);
-    for error in errors.into_iter().flatten() {
-        if error["extensions"]["code"] == Code::Internal.as_str() {
-            error["extensions"]["requestId"] = id.into();
+    for error in errors {
+        if text_of(error, "code").as_deref() == Some(Code::Internal.as_str()) {
+            error
+                .extensions
+                .get_or_insert_default()
+                .set("requestId", id);
         }
     }
 }
 
-fn respond(status: StatusCode, media: MediaType, json: &serde_json::Value) -> Response {
+fn respond(status: StatusCode, media: MediaType, json: String) -> Response {
     // Answers hold tokens (RFC 6749 §5.1).
-    (
-        status,
-        [
-            (CONTENT_TYPE, media.content_type()),
-            (CACHE_CONTROL, "no-store"),
-        ],
-        json.to_string(),
-    )
-        .into_response()
+    let headers = [
+        (CONTENT_TYPE, media.content_type()),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, json).into_response()
 }

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, TestApp, together};
 
+const DOCUMENTATION: &str = include_str!("../../../docs/errors.md");
+
 fn line(case: &str, answer: &crate::support::Answer) -> Value {
     let error = &answer.json["errors"][0];
     json!({ "case": case, "status": answer.status.as_u16(), "message": error["message"], "extensions": error["extensions"] })
@@ -89,6 +91,16 @@ async fn errors_are_what_the_documentation_says() {
         "disabled account",
         &app.login("bob@example.com", PASSWORD).await,
     ));
+    for name in lines
+        .iter()
+        .flat_map(|line| [&line["extensions"]["code"], &line["extensions"]["reason"]])
+    {
+        let name = name.as_str().unwrap_or("code");
+        assert!(
+            DOCUMENTATION.contains(&format!("`{name}`")),
+            "docs/errors.md says nothing of {name}"
+        );
+    }
     insta::assert_json_snapshot!(lines);
 }
 

@@ -131,6 +131,22 @@ async fn the_second_of_two_operations_runs() {
 }
 
 #[tokio::test]
+async fn fields_come_back_in_the_order_asked_for() {
+    let app = TestApp::builder().on_sqlite().await;
+    let body =
+        json!({ "query": "{ passwordPolicy { minLength maxLength a: minLength } viewer { id } }" });
+    let response = app
+        .request(Method::POST, "/graphql")
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    let expected =
+        r#"{"data":{"passwordPolicy":{"minLength":8,"maxLength":256,"a":8},"viewer":null}}"#;
+    assert_eq!(response.text().await.unwrap(), expected);
+}
+
+#[tokio::test]
 async fn the_status_follows_the_media_type() {
     let app = TestApp::builder().on_sqlite().await;
     let wrong = json!({ "query": "{ nothing }" });
@@ -316,5 +332,51 @@ async fn introspection_can_be_switched_off() {
         !misspelt.json.to_string().contains("passwordPolicy"),
         "suggestions leak the schema: {:#}",
         misspelt.json
+    );
+}
+
+#[tokio::test]
+async fn a_page_keeps_its_policy_when_the_browser_has_it_already() {
+    let assets = tempfile::tempdir().unwrap();
+    for page in ["index.html", "graphiql.html"] {
+        std::fs::write(
+            assets.path().join(page),
+            "<!doctype html><title>A page</title>",
+        )
+        .unwrap();
+    }
+    let app = TestApp::builder()
+        .set("http.assets", assets.path().to_str().unwrap())
+        .on_sqlite()
+        .await;
+    for (path, style) in [
+        ("/", "style-src 'self';"),
+        ("/graphiql", "style-src 'self' 'unsafe-inline';"),
+    ] {
+        let page = send(app.request(Method::GET, path).header("accept", "text/html")).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        let known = page.header("last-modified");
+        let again = send(
+            app.request(Method::GET, path)
+                .header("if-modified-since", known),
+        )
+        .await;
+        assert_eq!(again.status, StatusCode::NOT_MODIFIED, "{path}");
+        let policy = page.header("content-security-policy");
+        assert_eq!(again.header("content-security-policy"), policy, "{path}");
+        assert!(
+            policy.contains(style) && policy.contains("script-src 'self'"),
+            "{path}: {policy}"
+        );
+    }
+    let route = send(
+        app.request(Method::GET, "/account")
+            .header("accept", "text/html"),
+    )
+    .await;
+    assert_eq!(route.status, StatusCode::OK, "the demo routes by itself");
+    assert_eq!(
+        send(app.request(Method::GET, "/account")).await.status,
+        StatusCode::NOT_FOUND
     );
 }
