@@ -3,7 +3,7 @@ import { expect, renewals, signIn, test } from "./support/test.ts";
 
 const LIFE_MS = 10_000;
 
-test.use({ accessTtl: "10s" });
+test.use({ settings: { COUNTERSIGN_TOKENS__ACCESS_TTL: "10s" } });
 
 test("the token is renewed in silence for longer than two lives, and the page stays as it is", async ({
   page,

@@ -1,7 +1,7 @@
 import { watchForInterruptions } from "./support/interruptions.ts";
 import { expect, renewals, signIn, test } from "./support/test.ts";
 
-test.use({ accessTtl: "10s" });
+test.use({ settings: { COUNTERSIGN_TOKENS__ACCESS_TTL: "10s" } });
 
 const MINUTES = Number(process.env.SOAK_MINUTES ?? "5");
 

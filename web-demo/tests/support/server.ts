@@ -17,11 +17,8 @@ export interface Person {
   name: string;
 }
 
-/** What a test may set; the rest is a server as it comes, on SQLite in a folder of its own. */
-export interface ServerOptions {
-  /** The life of access tokens, written as in the server's configuration: `10s`, `15m`. */
-  accessTtl: string;
-}
+/** Environment variables of the server that a test sets; the rest is a server as it comes, on SQLite in a folder of its own. */
+export type Settings = Record<`COUNTERSIGN_${string}`, string>;
 
 /** A real server on a free loopback port, with a database that goes when it goes. */
 export class Server {
@@ -33,7 +30,7 @@ export class Server {
   #output = "";
   #people = 0;
 
-  private constructor(binary: string, folder: string, port: number, options: ServerOptions) {
+  private constructor(binary: string, folder: string, port: number, settings: Settings) {
     this.#binary = binary;
     this.#folder = folder;
     this.origin = `http://localhost:${port}`;
@@ -43,14 +40,14 @@ export class Server {
       COUNTERSIGN_HTTP__LISTEN: `127.0.0.1:${port}`,
       COUNTERSIGN_HTTP__ASSETS: ASSETS,
       COUNTERSIGN_DATABASE__URL: `sqlite://${join(folder, "countersign.db")}`,
-      COUNTERSIGN_TOKENS__ACCESS_TTL: options.accessTtl,
       // The cost of hashing is not what these tests are about.
       COUNTERSIGN_PASSWORDS__MEMORY_KIB: "8192",
+      ...settings,
     };
   }
 
   /** Starts the binary that COUNTERSIGN_BIN names, and waits until it is ready. */
-  static async start(options: ServerOptions): Promise<Server> {
+  static async start(settings: Settings): Promise<Server> {
     const binary = process.env.COUNTERSIGN_BIN;
     if (!binary) {
       throw new Error(
@@ -58,7 +55,7 @@ export class Server {
       );
     }
     const folder = await mkdtemp(join(tmpdir(), "countersign-browser-"));
-    const server = new Server(binary, folder, await freePort(), options);
+    const server = new Server(binary, folder, await freePort(), settings);
     await server.launch();
     return server;
   }

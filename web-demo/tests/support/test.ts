@@ -1,8 +1,8 @@
 import { type BrowserContext, test as base, expect, type Page } from "@playwright/test";
-import { type Person, Server } from "./server.ts";
+import { type Person, Server, type Settings } from "./server.ts";
 
 interface WorkerFixtures {
-  accessTtl: string;
+  settings: Settings;
   server: Server;
 }
 
@@ -12,16 +12,16 @@ interface TestFixtures {
 }
 
 /**
- * Playwright's `test` with a server of its own (`server`) whose tokens live `accessTtl`, and with a guard: a page
+ * Playwright's `test` with a server of its own (`server`) set by `settings`, and with a guard: a page
  * error, an unhandled rejection, an error in the console, a violation of the page's content security policy or a
  * request to any other origin fails the test in which it happens.
  */
 export const test = base.extend<TestFixtures, WorkerFixtures>({
-  accessTtl: ["15m", { option: true, scope: "worker" }],
+  settings: [{}, { option: true, scope: "worker" }],
 
   server: [
-    async ({ accessTtl }, use) => {
-      const server = await Server.start({ accessTtl });
+    async ({ settings }, use) => {
+      const server = await Server.start(settings);
       await use(server);
       await server.stop();
     },
