@@ -19,6 +19,7 @@ use axum::http::header::{
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tower_http::request_id::RequestId;
+use tracing::Instrument as _;
 
 use super::media::{MediaType, accepted, is_json};
 use super::{cookies, hosts, peer};
@@ -200,10 +201,11 @@ async fn answer(
         ))
         .data(Arc::clone(&cookie));
     // On a task of its own: a client that hangs up must not leave a transaction open half way.
-    let execution = tokio::spawn({
+    let run = {
         let app = Arc::clone(&app);
         async move { async_graphql::Executor::execute(&app.schema, request).await }
-    });
+    };
+    let execution = tokio::spawn(run.instrument(tracing::Span::current()));
     let executed = match tokio::time::timeout(TIME_LIMIT, execution).await {
         Ok(Ok(executed)) => executed,
         Ok(Err(_)) => failure("Something went wrong on our side.", Code::Internal),

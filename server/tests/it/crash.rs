@@ -1,4 +1,4 @@
-//! `kill -9` at any moment loses nothing that was answered.
+//! The end of the process: `kill -9` loses nothing that was answered, and SIGTERM finishes what is under way.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -14,7 +14,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start(database: &Database, port: u16) -> Self {
+    async fn start(database: &Database, port: u16, memory_kib: &str) -> Self {
         let process = Command::new(env!("CARGO_BIN_EXE_countersign"))
             .args([
                 "serve",
@@ -23,7 +23,7 @@ impl Server {
                 "--database-url",
                 &database.url(),
             ])
-            .env("COUNTERSIGN_PASSWORDS__MEMORY_KIB", "8")
+            .env("COUNTERSIGN_PASSWORDS__MEMORY_KIB", memory_kib)
             .env(
                 "COUNTERSIGN_KEYS__SECRET",
                 "a secret of the tests, long enough",
@@ -52,6 +52,14 @@ impl Server {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// The answer's data, or nothing when the server died before it answered.
@@ -105,7 +113,7 @@ async fn no_account_and_no_session_is_lost() {
             .port();
         let mut kept = 0;
         for round in 0..4 {
-            let server = Server::start(&database, port).await;
+            let server = Server::start(&database, port, "8").await;
             let lives: Vec<_> = (0..8)
                 .map(|person| {
                     tokio::spawn(live(
@@ -120,7 +128,7 @@ async fn no_account_and_no_session_is_lost() {
             for life in lives {
                 acknowledged.extend(life.await.unwrap());
             }
-            let server = Server::start(&database, port).await;
+            let server = Server::start(&database, port, "8").await;
             for (email, token, attempt) in &acknowledged {
                 let login = run(
                     &server.origin,
@@ -145,4 +153,27 @@ async fn no_account_and_no_session_is_lost() {
             "only {kept} people were signed in when the server died"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_under_way_is_finished_before_the_end() {
+    let database = Database::sqlite();
+    // So much memory makes a hash take long enough for the signal to come in the middle of it.
+    let mut server = Server::start(&database, free_port(), "524288").await;
+    let origin = server.origin.clone();
+    let input = json!({ "email": "ana@example.com", "password": PASSWORD, "name": "Ana" });
+    let request =
+        tokio::spawn(async move { run(&origin, REGISTER, json!({ "input": input })).await });
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert!(
+        !request.is_finished(),
+        "the hash was done before the signal"
+    );
+    let signal = Command::new("kill")
+        .arg(server.process.id().to_string())
+        .status()
+        .unwrap();
+    assert!(signal.success());
+    assert!(request.await.unwrap().is_some(), "the request was cut off");
+    assert_eq!(server.process.wait().unwrap().code(), Some(0));
 }
