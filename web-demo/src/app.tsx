@@ -1,6 +1,6 @@
 import { lazy, type ReactNode, Suspense } from "react";
 import { Navigate, Route, Routes, useLocation } from "react-router";
-import { isRestoring, isSignedIn, useSession } from "./client.ts";
+import { isAboutToKnow, isRestoring, isSignedIn, useSession } from "./client.ts";
 import { Layout } from "./layout.tsx";
 import { goodbyeFor } from "./messages.ts";
 import { AccountPage } from "./pages/account.tsx";
@@ -46,7 +46,7 @@ function Members({ page }: { page: ReactNode }) {
 function Guests({ page }: { page: ReactNode }) {
   const session = useSession();
   const { state } = useLocation();
-  if (isRestoring(session)) return <Restoring />;
+  if (isAboutToKnow(session)) return <Restoring />;
   if (isSignedIn(session)) return <Navigate to={state?.from ?? "/token"} replace />;
   return page;
 }

@@ -17,9 +17,14 @@ export function isSignedIn(state: SessionState): boolean {
   return state.user !== null;
 }
 
-/** True until it is known whether somebody is signed in. */
+/** True until it is known whether somebody is signed in, also while the server cannot be asked. */
 export function isRestoring(state: SessionState): boolean {
   return state.status === "restoring";
+}
+
+/** True for the usual short moment before it is known who is signed in; not where asking the server has failed. */
+export function isAboutToKnow(state: SessionState): boolean {
+  return isRestoring(state) && state.reason === null;
 }
 
 const RANKS: readonly Role[] = ["USER", "MANAGER", "ADMIN"];

@@ -1,7 +1,7 @@
 import type { User } from "@countersign/client";
 import { useState } from "react";
 import { Link, NavLink, Outlet } from "react-router";
-import { client, isRestoring, isSignedIn, mayActAs, useSession } from "./client.ts";
+import { client, isAboutToKnow, isSignedIn, mayActAs, useSession } from "./client.ts";
 import { chooseTheme, useTheme } from "./theme.ts";
 import { Button } from "./ui/button.tsx";
 import { ConnectionBanner } from "./ui/connection-banner.tsx";
@@ -30,7 +30,7 @@ export function Layout() {
         </nav>
         <div className="header-end">
           {session.user && <Who user={session.user} />}
-          {!isRestoring(session) && !isSignedIn(session) && (
+          {!isAboutToKnow(session) && !isSignedIn(session) && (
             <Link className="button button-plain" to="/sign-in">
               Sign in
             </Link>

@@ -124,6 +124,30 @@ test("being offline is said, and signs nobody out", async ({ page, server, conte
   await expect(page.getByRole("heading", { name: "Your token" })).toBeVisible();
 });
 
+test("a server that does not answer at the start is said, and the session comes back with it", async ({
+  page,
+  server,
+  tolerate,
+}) => {
+  tolerate(/status of 503/);
+  await signIn(page, await server.createPerson());
+  await page.route("**/graphql", (route) => route.fulfill({ status: 503 }));
+  await page.goto("/");
+  await expect(page.locator(".banner")).toContainText("If you were signed in, you still are");
+  await expect(page.getByRole("link", { name: "Create an account" })).toBeVisible();
+  for (const [path, heading] of [
+    ["/register", "Create an account"],
+    ["/sign-in", "Sign in"],
+  ] as const) {
+    await page.goto(path);
+    await expect(page.getByRole("heading", { level: 1, name: heading })).toBeVisible();
+    await expect(page.locator(".banner")).toContainText("this page keeps trying");
+  }
+  await page.unroute("**/graphql");
+  await expect(page.getByRole("heading", { name: "Your token" })).toBeVisible({ timeout: 30_000 });
+  await expect(page.locator(".banner")).toBeEmpty();
+});
+
 test("a busy server is told in words, with the time to wait", async ({ page, tolerate }) => {
   tolerate(/status of 429/);
   await page.goto("/sign-in");

@@ -1,5 +1,5 @@
 import { Link } from "react-router";
-import { isRestoring, useSession } from "../client.ts";
+import { isAboutToKnow, useSession } from "../client.ts";
 import { Page } from "../ui/page.tsx";
 import { Seal } from "../ui/seal.tsx";
 
@@ -69,7 +69,7 @@ function Start() {
     );
   }
   return (
-    <div className="actions" data-waiting={isRestoring(session) || undefined}>
+    <div className="actions" data-waiting={isAboutToKnow(session) || undefined}>
       <Link className="button button-primary" to="/register">
         Create an account
       </Link>
