@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { client } from "./client.ts";
 
 /** What a query has brought so far. `data` stays while the next answer is awaited, so lists do not flicker. */
@@ -6,12 +6,24 @@ export interface Answer<T> {
   data: T | null;
   error: unknown;
   loading: boolean;
+  /** Asks the same again. */
+  askAgain(): void;
 }
 
-/** Asks the server, and again whenever the query or its variables change; an answer that comes too late is dropped. */
+/**
+ * Asks the server, and again whenever the query or its variables change; an answer that comes too late is dropped.
+ * A query that failed is repeated when the session is good again or the network is back.
+ */
 export function useAnswer<T>(query: string, variables: Record<string, unknown> = {}): Answer<T> {
-  const [answer, setAnswer] = useState<Answer<T>>({ data: null, error: null, loading: true });
+  const [answer, setAnswer] = useState<Omit<Answer<T>, "askAgain">>({
+    data: null,
+    error: null,
+    loading: true,
+  });
+  const [round, setRound] = useState(0);
+  const askAgain = useCallback(() => setRound((last) => last + 1), []);
   const key = JSON.stringify(variables);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new round asks again
   useEffect(() => {
     const abort = new AbortController();
     setAnswer((last) => ({ ...last, loading: true }));
@@ -24,6 +36,20 @@ export function useAnswer<T>(query: string, variables: Record<string, unknown> =
       },
     );
     return () => abort.abort();
-  }, [query, key]);
-  return answer;
+  }, [query, key, round]);
+  const failed = answer.error !== null && !answer.loading;
+  useEffect(() => (failed ? whenReachable(askAgain) : undefined), [failed, askAgain]);
+  return { ...answer, askAgain };
+}
+
+/** Calls `act` when the session turns good or the network returns; returns the way to stop that. */
+function whenReachable(act: () => void): () => void {
+  const unsubscribe = client.session.on(({ status }) => {
+    if (status === "live" || status === "anonymous") act();
+  });
+  addEventListener("online", act);
+  return () => {
+    unsubscribe();
+    removeEventListener("online", act);
+  };
 }

@@ -29,3 +29,28 @@ test("an address that somebody has is refused at the field", async ({ page, serv
   await page.getByRole("button", { name: "Save" }).last().click();
   await expect(page.getByLabel("E-mail")).toHaveAccessibleDescription(/already has an account/);
 });
+
+test("an account that is opened while the network is down appears when it is back", async ({
+  page,
+  server,
+  context,
+  tolerate,
+}) => {
+  tolerate(/ERR_INTERNET_DISCONNECTED/);
+  await signIn(page, await server.createPerson());
+  await context.setOffline(true);
+  await page.getByRole("link", { name: "Account" }).click();
+  await expect(page.getByRole("alert")).toContainText("The server cannot be reached");
+  await context.setOffline(false);
+  await expect(page.getByRole("heading", { name: "Change your name" })).toBeVisible();
+  await expect(page.getByRole("alert")).toHaveCount(0);
+});
+
+test("a query that failed is asked again by a button", async ({ page, server, tolerate }) => {
+  tolerate(/status of 503/);
+  await signIn(page, await server.createPerson());
+  await page.route("**/graphql", (route) => route.fulfill({ status: 503 }), { times: 1 });
+  await page.getByRole("link", { name: "Account" }).click();
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByRole("heading", { name: "Change your name" })).toBeVisible();
+});

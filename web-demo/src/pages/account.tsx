@@ -2,10 +2,10 @@ import type { User } from "@countersign/client";
 import { useState } from "react";
 import { useAnswer } from "../answer.ts";
 import { client, useSession } from "../client.ts";
-import { messageFor } from "../messages.ts";
 import { ME, type MeData, UPDATE_PROFILE, type UpdateProfileData } from "../queries.ts";
 import { date, timeOfDay } from "../time.ts";
 import { Button } from "../ui/button.tsx";
+import { Failure } from "../ui/failure.tsx";
 import { Field } from "../ui/field.tsx";
 import { useForm } from "../ui/form.ts";
 import { Notice } from "../ui/notice.tsx";
@@ -14,12 +14,12 @@ import { RolePill } from "../ui/role-pill.tsx";
 
 /** The signed-in user's account, as the database has it, and the forms that change it. */
 export function AccountPage() {
-  const { data, error } = useAnswer<MeData>(ME);
+  const answer = useAnswer<MeData>(ME);
   const [changed, setChanged] = useState<User | null>(null);
-  const me = changed ?? data?.me;
+  const me = changed ?? answer.data?.me;
   return (
     <Page title="Your account" lead="Read from the database just now, not from the token.">
-      {error !== null && <Notice tone="bad">{messageFor(error)}</Notice>}
+      <Failure answer={answer} />
       {me && (
         <div className="columns">
           <div>

@@ -3,11 +3,10 @@ import { useEffect, useRef, useState } from "react";
 import { useSearchParams } from "react-router";
 import { useAnswer } from "../answer.ts";
 import { mayActAs, useSession } from "../client.ts";
-import { messageFor } from "../messages.ts";
 import { USERS, type UsersData } from "../queries.ts";
 import { date } from "../time.ts";
 import { Button } from "../ui/button.tsx";
-import { Notice } from "../ui/notice.tsx";
+import { Failure } from "../ui/failure.tsx";
 import { Page } from "../ui/page.tsx";
 import { RolePill } from "../ui/role-pill.tsx";
 
@@ -96,15 +95,16 @@ function People() {
 /** One page of the list at a time; the cursors of the pages already seen lead back. */
 function PeoplePages({ role, search }: { role: string; search: string }) {
   const [trail, setTrail] = useState<readonly string[]>([]);
-  const { data, error, loading } = useAnswer<UsersData>(USERS, {
+  const answer = useAnswer<UsersData>(USERS, {
     first: PAGE_SIZE,
     after: trail.at(-1) ?? null,
     search: search === "" ? null : search,
     role: role === "" ? null : role,
   });
+  const { data, error, loading } = answer;
   const page = data?.users;
   const next = page?.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
-  if (error !== null) return <Notice tone="bad">{messageFor(error)}</Notice>;
+  if (error !== null) return <Failure answer={answer} />;
   return (
     <div aria-busy={loading}>
       {page && <PeopleTable people={page.edges.map((edge) => edge.node)} />}
