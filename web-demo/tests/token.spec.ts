@@ -46,6 +46,15 @@ test("an untouched copy is good, in the page and at the server", async ({ page }
   await expect(page.getByTestId("server-verdict")).toContainText("Accepted: you are USER.");
 });
 
+test("a copy whose time is over does not stay verified", async ({ page }) => {
+  await page.clock.install();
+  await page.reload();
+  const verdict = page.getByTestId("page-verdict");
+  await expect(verdict).toContainText("Verified");
+  await page.clock.fastForward("16:00");
+  await expect(verdict).toContainText("TOKEN_EXPIRED");
+});
+
 for (const trick of [
   "Change the role",
   "Live a year longer",

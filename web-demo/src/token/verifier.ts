@@ -36,16 +36,29 @@ async function check(token: string): Promise<Check> {
   }
 }
 
-/** The check of `token`; the last outcome stands until the next one is there, a few milliseconds later. */
+/** The leeway of 30 seconds that the check grants an expiry, and one more so that it is over for certain. */
+const EXPIRY_GRACE_MS = 31_000;
+
+/**
+ * The check of `token`; the last outcome stands until the next one is there, a few milliseconds later. A good token is
+ * checked again when its time is over.
+ */
 export function useCheck(token: string): Check {
   const [outcome, setOutcome] = useState<Check>({ result: "checking" });
   useEffect(() => {
     let current = true;
-    void check(token).then((next) => {
-      if (current) setOutcome(next);
-    });
+    let expiry: ReturnType<typeof setTimeout> | undefined;
+    async function look() {
+      const next = await check(token);
+      if (!current) return;
+      setOutcome(next);
+      if (next.result !== "good") return;
+      expiry = setTimeout(look, next.claims.exp * 1000 + EXPIRY_GRACE_MS - Date.now());
+    }
+    void look();
     return () => {
       current = false;
+      clearTimeout(expiry);
     };
   }, [token]);
   return outcome;
