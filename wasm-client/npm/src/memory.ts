@@ -10,6 +10,15 @@ export interface Memory {
   attempt: string | null;
 }
 
+/** 128 bits in hexadecimal, as `newAttempt` writes them. */
+const ATTEMPT = /^[0-9a-f]{32}$/;
+
+/** A new attempt key: 128 random bits as text. */
+export function newAttempt(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 type Store = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
 /** Opens the memory of the client `id`. */
@@ -17,21 +26,36 @@ export function openMemory(id: string): Memory {
   const lasting = findStorage();
   const store = lasting ?? emptyStore();
   const key = (name: string) => `countersign:${id}:${name}`;
-  const write = (name: string, value: string | null) =>
-    value === null ? store.removeItem(key(name)) : store.setItem(key(name), value);
+  /** What a storage that has filled up since did not take. */
+  const kept = new Map<string, string | null>();
+  const read = (name: string) => {
+    const value = kept.get(name);
+    return value === undefined ? store.getItem(key(name)) : value;
+  };
+  const write = (name: string, value: string | null) => {
+    kept.delete(name);
+    try {
+      if (value === null) store.removeItem(key(name));
+      else store.setItem(key(name), value);
+    } catch {
+      kept.set(name, value);
+    }
+  };
   return {
     get mayHoldSession() {
       // A page that may not remember has to ask; a program that is no page starts without a session.
       return this.flag === "in" || (lasting === undefined && typeof document !== "undefined");
     },
     get flag() {
-      return store.getItem(key("session")) as Flag;
+      return read("session") as Flag;
     },
     set flag(value) {
       write("session", value);
     },
     get attempt() {
-      return store.getItem(key("attempt"));
+      // The server would refuse anything else, every time.
+      const value = read("attempt");
+      return value !== null && ATTEMPT.test(value) ? value : null;
     },
     set attempt(value) {
       write("attempt", value);

@@ -2,7 +2,7 @@ import { type AuthApi, type AuthPayload, endsSession } from "./auth.js";
 import { CountersignError } from "./error.js";
 import { createHints } from "./hints.js";
 import { createLock } from "./lock.js";
-import { type Memory, openMemory } from "./memory.js";
+import { type Memory, newAttempt, openMemory } from "./memory.js";
 import * as planner from "./planner.js";
 import type { RefreshTokenStore, Session, SessionState, TokenOptions, User } from "./types.js";
 
@@ -190,7 +190,7 @@ export class PlannedSession implements Session {
 
   async #renew(epoch: number): Promise<void> {
     if (epoch !== this.#epoch) return;
-    const attempt = this.#memory.attempt ?? randomText();
+    const attempt = this.#memory.attempt ?? newAttempt();
     this.#memory.attempt = attempt;
     const sentAt = Date.now();
     try {
@@ -222,6 +222,7 @@ export class PlannedSession implements Session {
       this.#end(planner.Refused, missing ? 1 : 0, quietly ? null : reason);
       return;
     }
+    if (error.reason === "ATTEMPT_INVALID") this.#memory.attempt = null;
     this.#failure = error;
     this.#reason = reason;
     this.#advance(planner.Failed, error.retryAfter === undefined ? -1 : error.retryAfter * 1000);
@@ -274,12 +275,20 @@ export class PlannedSession implements Session {
       .then(({ loadCore }) => loadCore())
       .then((core) => {
         this.#plan = (state, ...event) => core((wasm) => wasm.plan([...state], ...event));
-        this.#hints.arm(Date.now());
+        this.#handOver();
       })
       .catch(() => {
         // Where WebAssembly is refused the session renews on demand.
         this.#loading = undefined;
       });
+  }
+
+  /** The WASM core sets its own time for the token that `onDemand` was granted. */
+  #handOver(): void {
+    const { status, issuedAt, expiresAt } = this.#state;
+    if (status === "live" && issuedAt !== null && expiresAt !== null)
+      this.#advance(planner.Granted, expiresAt - issuedAt, issuedAt);
+    else this.#hints.arm(Date.now());
   }
 
   #publish(): void {
@@ -320,12 +329,6 @@ function snapshot(
     renewals,
     reason,
   });
-}
-
-/** 128 random bits as text. */
-function randomText(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function toCountersignError(error: unknown): CountersignError {

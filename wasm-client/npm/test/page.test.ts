@@ -115,6 +115,55 @@ test("a reload during a refresh repeats its attempt key", async () => {
   expect(page.storage.has(ATTEMPT)).toBe(false);
 });
 
+test("a reload renews its first token at the core's time", async () => {
+  openPage(new Map([[FLAG, "in"]]));
+  server.lifetime = 900;
+  const client = connect();
+  client.session.start();
+  await until("the core has taken over", () => {
+    const { expiresAt, refreshAt } = client.session.state;
+    return (expiresAt ?? 0) - (refreshAt ?? 0) >= 60_000;
+  });
+});
+
+test("a storage that fills up during a session costs nobody the session", async () => {
+  const page = openPage();
+  const client = connect();
+  await client.login(ana);
+  page.fill();
+  server.once("Refresh", (_, response) => response.destroy());
+  await expect(client.session.token({ force: true })).rejects.toMatchObject({ code: "NETWORK" });
+  const { attempt } = server.last("Refresh").variables;
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 10_000 });
+  expect(await client.session.token({ force: true })).toBe("access-2");
+  expect(server.last("Refresh").variables.attempt).toBe(attempt);
+  await client.logout();
+  await client.login(ana);
+  expect(client.session.state.status).toBe("live");
+});
+
+test("an attempt key that is not ours is not sent", async () => {
+  openPage(
+    new Map([
+      [FLAG, "in"],
+      [ATTEMPT, "x".repeat(800)],
+    ]),
+  );
+  expect(await connect().session.token()).toBe("access-1");
+  expect(server.last("Refresh").variables.attempt).toMatch(/^[0-9a-f]{32}$/);
+});
+
+test("an attempt key that the server refuses is replaced", async () => {
+  openPage(new Map([[FLAG, "in"]]));
+  server.once("Refresh", (_, response) => refuse(response, "BAD_USER_INPUT", "ATTEMPT_INVALID"));
+  const client = connect();
+  await expect(client.session.token()).rejects.toMatchObject({ reason: "ATTEMPT_INVALID" });
+  const { attempt } = server.last("Refresh").variables;
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 10_000 });
+  expect(await client.session.token()).toBe("access-1");
+  expect(server.last("Refresh").variables.attempt).not.toBe(attempt);
+});
+
 test("a restore without network stays undecided and succeeds later", async () => {
   const page = openPage(new Map([[FLAG, "in"]]));
   server.on("Refresh", (_, response) => response.destroy());

@@ -150,6 +150,18 @@ test("a started session renews itself before its token expires, again and again"
   expect(await client.session.token()).toBe(`access-${server.generation}`);
 });
 
+test("the first token, too, is renewed at the core's time", async () => {
+  server.lifetime = 900;
+  vi.spyOn(Math, "random").mockReturnValue(0.5);
+  const client = connect();
+  client.session.start();
+  await client.login(ana);
+  const { expiresAt } = client.session.state;
+  const core = (expiresAt ?? 0) - 60_000 - 7_500;
+  await until("the core has taken over", () => client.session.state.refreshAt === core);
+  expect(client.session.state).toMatchObject({ status: "live", expiresAt, renewals: 0 });
+});
+
 test("dispose() ends the timers, start() begins them again", async () => {
   server.lifetime = 1;
   const client = connect();

@@ -4,6 +4,8 @@ import { vi } from "vitest";
 export interface Page {
   /** What localStorage holds; it outlives the page. */
   storage: Map<string, string>;
+  /** Makes localStorage refuse every further value. */
+  fill(): void;
   /** Hides or shows the page, with the event. */
   hide(hidden: boolean): void;
   /** Fires an event of the window. */
@@ -14,15 +16,22 @@ export interface Page {
 export function openPage(storage = new Map<string, string>()): Page {
   const page = new EventTarget();
   const document = Object.assign(new EventTarget(), { hidden: false });
+  let isFull = false;
   vi.stubGlobal("document", document);
   vi.stubGlobal("window", page);
   vi.stubGlobal("localStorage", {
     getItem: (key: string) => storage.get(key) ?? null,
-    setItem: (key: string, value: string) => void storage.set(key, value),
+    setItem: (key: string, value: string) => {
+      if (isFull) throw new DOMException("full", "QuotaExceededError");
+      storage.set(key, value);
+    },
     removeItem: (key: string) => void storage.delete(key),
   });
   return {
     storage,
+    fill() {
+      isFull = true;
+    },
     hide(hidden) {
       document.hidden = hidden;
       document.dispatchEvent(new Event("visibilitychange"));
