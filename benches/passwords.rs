@@ -1,4 +1,5 @@
-//! What the hashing threads cost, beside a plain Argon2id loop on as many threads (the limit).
+//! What the hashing threads cost, beside a plain Argon2id loop on as many threads that
+//! keep their memory (the limit).
 #![expect(
     clippy::unwrap_used,
     reason = "a benchmark that cannot be set up has nothing to measure"
@@ -9,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use countersign::{accounts::Passwords, config::PasswordSettings, values::Secret};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -24,11 +25,17 @@ fn plain_loop(threads: usize, hashes: u64) -> Duration {
         for number in 0..threads as u64 {
             scope.spawn(move || {
                 let params = Params::new(MEMORY_KIB, ITERATIONS, 1, None).unwrap();
+                let mut memory = vec![Block::new(); params.block_count()];
                 let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
                 for _ in (number..hashes).step_by(threads) {
                     let mut hash = [0; 32];
                     argon2
-                        .hash_password_into(PASSWORD.as_bytes(), &[3; 16], &mut hash)
+                        .hash_password_into_with_memory(
+                            PASSWORD.as_bytes(),
+                            &[3; 16],
+                            &mut hash,
+                            &mut memory,
+                        )
                         .unwrap();
                 }
             });

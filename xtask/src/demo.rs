@@ -1,7 +1,6 @@
 //! `cargo xtask demo`: from a fresh clone to a page in the browser.
 
 use std::{
-    fs,
     io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -58,7 +57,6 @@ pub(crate) fn run(project: &Project, mut steps: Steps, options: &Options) -> Res
     })?;
 
     let data = project.root.join(&options.data);
-    fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
     let database = options
         .database_url
         .clone()
