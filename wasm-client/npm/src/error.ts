@@ -14,6 +14,8 @@ export type ErrorCode =
   | "NETWORK"
   /** The page or the browser does not let WebAssembly run. */
   | "WASM_UNAVAILABLE"
+  /** Another session began while a request waited for its token; the request was not sent. */
+  | "SESSION_CHANGED"
   | (string & {});
 
 /** Why. Servers may add reasons; where one is unknown, the code says what to do. */
@@ -32,6 +34,7 @@ export type ErrorReason =
   | "ROLE_REQUIRED"
   | "REAUTHENTICATION_REQUIRED"
   | "ACCOUNT_DISABLED"
+  | "REGISTRATION_CLOSED"
   | "ORIGIN_REFUSED"
   | "EMAIL_UNVERIFIED"
   | "EMAIL_INVALID"
@@ -41,6 +44,8 @@ export type ErrorReason =
   | "PASSWORD_TOO_WEAK"
   | "NAME_INVALID"
   | "CURSOR_INVALID"
+  | "FIRST_INVALID"
+  | "ATTEMPT_INVALID"
   | (string & {});
 
 /** What an error carries besides its code and message. */
