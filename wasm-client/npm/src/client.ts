@@ -1,4 +1,5 @@
-import { authApi } from "./auth.js";
+import { type AuthPayload, authApi } from "./auth.js";
+import { CountersignError } from "./error.js";
 import { type Fetch, parseJson } from "./fetch-json.js";
 import { execute, type GraphQLAnswer } from "./graphql.js";
 import { PlannedSession } from "./session.js";
@@ -20,12 +21,28 @@ export function createClient(options: ClientOptions): Client {
     if (isForeign || request.headers.has("authorization")) return send(request);
     const { signal } = request;
     const again = request.clone();
-    const token = await session.token({ signal });
-    const response = await send(withToken(request, token));
-    if (token === null || !(await refusesToken(response))) return response;
-    const current = await session.token({ signal });
-    const renewed = current === token ? await session.token({ force: true, signal }) : current;
-    return renewed === null ? response : send(withToken(again, renewed));
+    const { sessionId } = session.state;
+    const grant = await session.grant({ signal });
+    if (grant === null) return send(request);
+    if (sessionId !== null && grant.sessionId !== sessionId) throw changed();
+    const response = await send(withToken(request, grant));
+    const refusal = await readRefusal(response);
+    if (refusal === undefined) return response;
+    if (refusal === "ended") {
+      // The refresh learns it too, and ends the session here; the answer stands whatever comes of that.
+      await successor(grant, signal).catch(() => {});
+      return response;
+    }
+    const renewed = await successor(grant, signal);
+    if (renewed?.sessionId !== grant.sessionId) return response;
+    return send(withToken(again, renewed));
+  }
+
+  /** What replaces a grant that the server refused. */
+  async function successor(refused: AuthPayload, signal: AbortSignal): Promise<AuthPayload | null> {
+    const current = await session.grant({ signal });
+    if (current?.accessToken !== refused.accessToken) return current;
+    return session.grant({ force: true, signal });
   }
 
   return {
@@ -47,19 +64,31 @@ export function createClient(options: ClientOptions): Client {
   };
 }
 
-function withToken(request: Request, token: string | null): Request {
-  if (token !== null) request.headers.set("authorization", `Bearer ${token}`);
+/** What was asked for as one user must not be done as another. */
+function changed(): CountersignError {
+  return new CountersignError("SESSION_CHANGED", "another session began; nothing was sent");
+}
+
+function withToken(request: Request, { accessToken }: AuthPayload): Request {
+  request.headers.set("authorization", `Bearer ${accessToken}`);
   return request;
 }
 
-/** Whether a GraphQL answer says that the request's token did not do. The response stays unread. */
-async function refusesToken(response: Response): Promise<boolean> {
-  if (!/[/+]json\b/.test(response.headers.get("content-type") ?? "")) return false;
+/**
+ * Whether a GraphQL answer says that the request's token did not do, so that nothing was executed, or that its session
+ * has ended. The response stays unread.
+ */
+async function readRefusal(response: Response): Promise<"renewable" | "ended" | undefined> {
+  if (!/[/+]json\s*(;|$)/.test(response.headers.get("content-type") ?? "")) return undefined;
   const text = await response.clone().text();
-  if (!text.includes("UNAUTHENTICATED")) return false;
-  const answer = parseJson(text) as GraphQLAnswer | null | undefined;
-  return (answer?.errors ?? []).some(
-    ({ extensions }) =>
-      extensions?.code === "UNAUTHENTICATED" && RENEWABLE.includes(String(extensions.reason)),
-  );
+  if (!text.includes("UNAUTHENTICATED")) return undefined;
+  const { data, errors = [] } = (parseJson(text) ?? {}) as GraphQLAnswer;
+  const reasons = errors
+    .filter(({ extensions }) => extensions?.code === "UNAUTHENTICATED")
+    .map(({ extensions }) => String(extensions?.reason));
+  if (reasons.includes("SESSION_ENDED")) return "ended";
+  const isExecuted = Object.values(data ?? {}).some((value) => value !== null);
+  return !isExecuted && reasons.some((reason) => RENEWABLE.includes(reason))
+    ? "renewable"
+    : undefined;
 }

@@ -40,8 +40,8 @@ export class PlannedSession implements Session {
 
   /** BODY only: what renews the session. */
   #refreshToken: string | null = null;
-  /** A sign-out that the server has not heard of. */
-  #farewell: { refreshToken: string | null } | undefined;
+  /** The refresh tokens (null for the cookie) of sign-outs that the server has not heard of. */
+  #farewells: (string | null)[] = [];
   /** Rises whenever the session becomes another one, so that an answer to the one before is dropped. */
   #epoch = 0;
 
@@ -81,9 +81,18 @@ export class PlannedSession implements Session {
     this.#hints.stop();
   }
 
-  async token({ minTtlMs = 0, force = false, signal }: TokenOptions = {}): Promise<string | null> {
+  async token(options?: TokenOptions): Promise<string | null> {
+    return (await this.grant(options))?.accessToken ?? null;
+  }
+
+  /** As `token()`, with what came with it. */
+  async grant({
+    minTtlMs = 0,
+    force = false,
+    signal,
+  }: TokenOptions = {}): Promise<AuthPayload | null> {
     signal?.throwIfAborted();
-    await this.#begin();
+    await abortable(this.#begin(), signal);
     const { action, at } = force
       ? this.#step(planner.Forced)
       : this.#step(planner.Wanted, minTtlMs);
@@ -94,7 +103,7 @@ export class PlannedSession implements Session {
       const isGood = this.#grant !== refused && Date.now() < (this.#state.expiresAt ?? 0);
       if (!isGood && !this.#isOver()) throw this.#cannotTell(this.#numbers[5] ?? 0);
     }
-    return this.#grant?.accessToken ?? null;
+    return this.#grant;
   }
 
   /** Signs in by `login` or `register`; the answer's session replaces the one before. */
@@ -105,7 +114,7 @@ export class PlannedSession implements Session {
       const payload = await this.#options.api.signIn(field, input);
       this.#epoch += 1;
       // The server ends the session of a cookie that came along.
-      if (this.#options.transport === "COOKIE") this.#farewell = undefined;
+      if (this.#options.transport === "COOKIE") this.#farewells = [];
       this.#accept(payload, sentAt);
       return payload;
     });
@@ -115,12 +124,20 @@ export class PlannedSession implements Session {
 
   async signOut(): Promise<void> {
     await this.#begin();
-    if (!this.#isOver()) {
-      this.#farewell = { refreshToken: this.#refreshToken };
-      this.#end(planner.SignedOut, 0, null);
-      if (this.#options.transport === "COOKIE") this.#memory.flag = "out";
-    }
-    await this.#sendFarewell();
+    if (!this.#isOver()) this.#leave();
+    await this.#sendFarewells();
+  }
+
+  /** Signs out here; the server still has to be told. */
+  #leave(): void {
+    this.#farewells.push(this.#refreshToken);
+    this.#end(planner.SignedOut, 0, null);
+    if (this.#options.transport === "COOKIE") this.#memory.flag = "out";
+  }
+
+  /** Whether a sign-out, perhaps another tab's, waits for the server to hear of it. Only a sign-in ends that. */
+  #hasLeft(): boolean {
+    return this.#options.transport === "COOKIE" && this.#memory.flag === "out";
   }
 
   get #memory(): Memory {
@@ -144,7 +161,7 @@ export class PlannedSession implements Session {
       restorable = this.#refreshToken !== null;
     } else {
       restorable = this.#memory.mayHoldSession;
-      if (this.#memory.flag === "out") this.#farewell = { refreshToken: null };
+      if (this.#hasLeft()) this.#farewells.push(null);
     }
     this.#step(planner.Started, restorable ? 1 : 0);
   }
@@ -176,7 +193,7 @@ export class PlannedSession implements Session {
   #look(event: number): void {
     this.#advance(event);
     if (event === planner.Woke) this.#loadPlanner();
-    if (this.#farewell !== undefined) void this.#sendFarewell();
+    void this.#sendFarewells();
   }
 
   /** The one refresh under way. It never rejects: its outcome is in the state. */
@@ -190,17 +207,27 @@ export class PlannedSession implements Session {
 
   async #renew(epoch: number): Promise<void> {
     if (epoch !== this.#epoch) return;
+    if (this.#hasLeft()) return this.#follow();
     const attempt = this.#memory.attempt ?? newAttempt();
     this.#memory.attempt = attempt;
     const sentAt = Date.now();
     try {
       const payload = await this.#options.api.refresh(this.#refreshToken, attempt);
       if (epoch !== this.#epoch) return;
-      if (this.#grant !== null) this.#renewals += 1;
+      if (this.#hasLeft()) return this.#follow();
+      // Another tab may have signed in as somebody else.
+      if (payload.sessionId === this.#grant?.sessionId) this.#renewals += 1;
+      else this.#epoch += 1;
       this.#accept(payload, sentAt);
     } catch (error) {
       if (epoch === this.#epoch) this.#fail(toCountersignError(error));
     }
+  }
+
+  /** Another tab has signed out. */
+  #follow(): void {
+    this.#leave();
+    void this.#sendFarewells();
   }
 
   #accept(payload: AuthPayload, sentAt: number): void {
@@ -243,20 +270,22 @@ export class PlannedSession implements Session {
     return this.#state.status === "anonymous" || this.#state.status === "signed-out";
   }
 
-  async #sendFarewell(): Promise<void> {
+  async #sendFarewells(): Promise<void> {
+    if (this.#farewells.length === 0) return;
     await this.#lock(async () => {
-      const farewell = this.#farewell;
-      // Somebody has signed in since, with the same cookie.
-      const isMoot = this.#options.transport === "COOKIE" && this.#memory.flag !== "out";
-      try {
-        if (farewell !== undefined && !isMoot)
-          await this.#options.api.logout(farewell.refreshToken);
-      } catch {
-        this.#hints.arm(Date.now() + SIGN_OUT_RETRY_MS);
-        return;
+      while (this.#farewells.length > 0) {
+        const [refreshToken = null] = this.#farewells;
+        // Else somebody has signed in since, with the same cookie.
+        const isDue = this.#options.transport === "BODY" || this.#hasLeft();
+        try {
+          if (isDue) await this.#options.api.logout(refreshToken);
+        } catch {
+          this.#hints.arm(Date.now() + SIGN_OUT_RETRY_MS);
+          return;
+        }
+        this.#farewells.shift();
+        if (this.#hasLeft()) this.#memory.flag = null;
       }
-      this.#farewell = undefined;
-      if (this.#memory.flag === "out") this.#memory.flag = null;
     });
   }
 
@@ -343,5 +372,6 @@ function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Pro
     const stop = () => reject(signal.reason);
     signal.addEventListener("abort", stop, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+    if (signal.aborted) stop();
   });
 }

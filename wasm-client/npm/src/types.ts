@@ -129,9 +129,10 @@ export interface Client {
   ): Promise<T>;
   /**
    * Fetches. Requests to the endpoint's origin carry the access token, and are sent again once with a new one when the
-   * answer refuses it; others, and those with an `Authorization` of their own, go as they are.
+   * answer refuses it and nothing was executed; others, and those with an `Authorization` of their own, go as they are.
    *
-   * @throws CountersignError with `retriable` when it cannot be known now who is signed in; else as `fetch`.
+   * @throws CountersignError with `retriable` when it cannot be known now who is signed in; `SESSION_CHANGED` when that is
+   * somebody else by now; else as `fetch`.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
 }

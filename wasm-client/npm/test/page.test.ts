@@ -217,6 +217,41 @@ test("a sign-out that waits does not end the session of a later sign-in", async 
   expect(client.session.state.status).toBe("live");
 });
 
+test("another tab's sign-out without network is not undone by a renewal", async () => {
+  const page = openPage();
+  const [tab, other] = [connect(), connect()];
+  await tab.login(ana);
+  await other.login(ana);
+  server.on("Logout", (_, response) => response.destroy());
+  await other.logout();
+  expect(await tab.session.token({ force: true })).toBeNull();
+  expect(server.count("Refresh")).toBe(0);
+  expect(tab.session.state).toMatchObject({ status: "signed-out", user: null });
+  expect(page.storage.get(FLAG)).toBe("out");
+});
+
+test("another tab's sign-out during a renewal is not undone by its answer", async () => {
+  const page = openPage();
+  const tab = connect();
+  await tab.login(ana);
+  server.once("Refresh", () => {
+    page.storage.set(FLAG, "out");
+    return false;
+  });
+  expect(await tab.session.token({ force: true })).toBeNull();
+  await until("the server knows", () => server.sessionEnded !== null);
+  await until("it is forgotten", () => !page.storage.has(FLAG));
+});
+
+test("signing out twice leaves another tab's sign-out to be told", async () => {
+  const page = openPage();
+  const client = connect();
+  await client.logout();
+  page.storage.set(FLAG, "out");
+  await client.logout();
+  expect(page.storage.get(FLAG)).toBe("out");
+});
+
 test("nothing renews while the page is hidden, and at once when it is shown", async () => {
   const page = openPage();
   server.lifetime = 1;

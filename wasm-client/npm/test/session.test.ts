@@ -208,6 +208,14 @@ test("giving up waiting leaves the refresh to others", async () => {
   expect(await patient).toBe("access-2");
 });
 
+test("giving up while the app's store is asked is noticed", async () => {
+  const reason = new Error("the user left the page");
+  const leaving = new AbortController();
+  const get = () => new Promise<null>(() => leaving.abort(reason));
+  const client = connect({ refreshTokenStore: { get, set: () => {} } });
+  await expect(client.session.token({ signal: leaving.signal })).rejects.toBe(reason);
+});
+
 // Failures: none of them signs anybody out.
 
 test("a server that fails is asked again, and the token serves while it lasts", async () => {

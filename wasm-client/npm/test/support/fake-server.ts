@@ -25,6 +25,7 @@ export class FakeServer {
   generation = 0;
   lastAttempt: unknown;
   sessionEnded: string | null = null;
+  sessionId = "session-1";
   #handlers = new Map<string, Handler>();
 
   private constructor(
@@ -92,7 +93,7 @@ export class FakeServer {
       },
       accessToken: `access-${this.generation}`,
       expiresIn: this.lifetime,
-      sessionId: "session-1",
+      sessionId: this.sessionId,
       refreshToken: `refresh-${this.generation}`,
     };
   }
