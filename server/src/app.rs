@@ -8,7 +8,7 @@ use aws_lc_rs::rand::SystemRandom;
 use crate::accounts::{AccountError, AccountRules, Accounts, Passwords};
 use crate::audit::Audit;
 use crate::clock::{Clock, DatabaseClock, Rng, node_time, random};
-use crate::config::Settings;
+use crate::config::{LEAST_SECRET, Settings};
 use crate::graphql::{self, Schema, Services};
 use crate::sessions::Sessions;
 use crate::storage::{Storage, StorageError};
@@ -146,7 +146,10 @@ impl App {
                     .to_owned(),
             );
         }
-        self.storage.ping().await.map_err(|error| error.to_string())
+        self.storage.ping().await.map_err(|error| {
+            tracing::warn!(%error, "not ready");
+            "the database is not available".to_owned()
+        })
     }
 
     /// A new id for a request: 32 hexadecimal digits.
@@ -221,5 +224,11 @@ fn keys_secret(settings: &Settings, rng: &Rng) -> Result<Secret, StartError> {
             _ => {}
         }
     }
-    Ok(Secret::new(std::fs::read_to_string(&path).map_err(failed)?))
+    let secret = Secret::new(std::fs::read_to_string(&path).map_err(failed)?);
+    match secret.expose().len() {
+        0..LEAST_SECRET => Err(failed(std::io::Error::other(
+            "it holds fewer than 32 characters",
+        ))),
+        _ => Ok(secret),
+    }
 }

@@ -1,6 +1,6 @@
 //! Where time and randomness come in: tests move the one and may fix the other.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rand::SecureRandom;
@@ -16,56 +16,52 @@ pub trait Clock: Send + Sync {
 /// The node's clock plus its measured distance from the database's clock.
 ///
 /// Expiry, grace and keys are compared between nodes, so all of them have to tell the database's time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct DatabaseClock {
-    /// Milliseconds to add to the node's clock; [`Self::UNKNOWN`] until measured, and after a jump until measured again.
+    /// Milliseconds to add to the node's clock: the last that were measured.
     offset: AtomicI64,
-}
-
-impl Default for DatabaseClock {
-    fn default() -> Self {
-        Self {
-            offset: AtomicI64::new(Self::UNKNOWN),
-        }
-    }
+    /// Whether they can be trusted.
+    is_measured: AtomicBool,
 }
 
 impl DatabaseClock {
-    const UNKNOWN: i64 = i64::MIN;
     /// A larger change between two measurements means that one of the clocks cannot be trusted.
     const JUMP: Duration = Duration::from_secs(10);
+    /// A measurement that took longer tells too little.
+    const LONGEST: Duration = Duration::from_secs(1);
 
     /// Whether the distance is known, so that this node may serve.
     pub fn is_measured(&self) -> bool {
-        self.offset.load(Ordering::Relaxed) != Self::UNKNOWN
+        self.is_measured.load(Ordering::Acquire)
     }
 
     /// Takes in the database's time, read between `before` and `after` on the node's clock.
     ///
-    /// A jump of more than 10 s makes the offset unknown; the next measurement sets it anew.
+    /// After a jump of more than 10 s the clock goes on as before and is not to be trusted until the next measurement agrees.
     pub fn measured(&self, before: UnixMillis, database: UnixMillis, after: UnixMillis) {
+        if after.since(before) > Self::LONGEST {
+            return;
+        }
         let offset = database.0 - i64::midpoint(before.0, after.0);
-        let known = self.offset.load(Ordering::Relaxed);
+        let known = self.offset.load(Ordering::Acquire);
         let jumped =
-            known != Self::UNKNOWN && Duration::from_millis(known.abs_diff(offset)) > Self::JUMP;
+            self.is_measured() && Duration::from_millis(known.abs_diff(offset)) > Self::JUMP;
         if jumped {
             tracing::warn!(
                 from_ms = known,
                 to_ms = offset,
                 "the clock jumped against the database's; measuring again"
             );
+        } else {
+            self.offset.store(offset, Ordering::Release);
         }
-        self.offset.store(
-            if jumped { Self::UNKNOWN } else { offset },
-            Ordering::Relaxed,
-        );
+        self.is_measured.store(!jumped, Ordering::Release);
     }
 }
 
 impl Clock for DatabaseClock {
     fn now(&self) -> UnixMillis {
-        let offset = self.offset.load(Ordering::Relaxed);
-        UnixMillis(node_time().0 + if offset == Self::UNKNOWN { 0 } else { offset })
+        UnixMillis(node_time().0 + self.offset.load(Ordering::Acquire))
     }
 }
 
@@ -112,9 +108,21 @@ mod tests {
     fn a_jump_has_to_be_measured_twice() {
         let clock = DatabaseClock::default();
         clock.measured(UnixMillis(0), UnixMillis(0), UnixMillis(0));
-        clock.measured(UnixMillis(0), UnixMillis(11_000), UnixMillis(0));
+        clock.measured(UnixMillis(0), UnixMillis(60_000), UnixMillis(0));
         assert!(!clock.is_measured());
-        clock.measured(UnixMillis(0), UnixMillis(11_000), UnixMillis(0));
+        assert!(
+            clock.now().since(node_time()) < Duration::from_secs(1),
+            "until then it goes on as before"
+        );
+        clock.measured(UnixMillis(0), UnixMillis(60_000), UnixMillis(0));
         assert!(clock.is_measured());
+        assert!(clock.now().since(node_time()) > Duration::from_secs(59));
+    }
+
+    #[test]
+    fn a_measurement_that_had_to_wait_is_no_measurement() {
+        let clock = DatabaseClock::default();
+        clock.measured(UnixMillis(0), UnixMillis(0), UnixMillis(1_001));
+        assert!(!clock.is_measured());
     }
 }

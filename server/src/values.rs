@@ -10,20 +10,10 @@ use email_address::{EmailAddress, Options};
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
-/// A value read from the database is not what the schema promises.
+/// A text is not what it should be. It does not say what it is instead: that may be personal.
 #[derive(Debug, thiserror::Error)]
-#[error("the database holds {value:?} where {expected} belongs")]
-pub struct CorruptValue {
-    value: String,
-    expected: &'static str,
-}
-
-impl CorruptValue {
-    /// What was found, and what should have been.
-    pub fn new(value: String, expected: &'static str) -> Self {
-        Self { value, expected }
-    }
-}
+#[error("this is not {0}")]
+pub struct Mismatch(pub &'static str);
 
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
@@ -63,9 +53,9 @@ macro_rules! uuid_id {
         }
 
         impl TryFrom<String> for $name {
-            type Error = CorruptValue;
-            fn try_from(text: String) -> Result<Self, CorruptValue> {
-                Self::parse(&text).ok_or(CorruptValue { value: text, expected: $what })
+            type Error = Mismatch;
+            fn try_from(text: String) -> Result<Self, Mismatch> {
+                Self::parse(&text).ok_or(Mismatch($what))
             }
         }
     };
@@ -128,16 +118,14 @@ impl From<Email> for String {
 }
 
 impl TryFrom<String> for Email {
-    type Error = CorruptValue;
-    fn try_from(text: String) -> Result<Self, CorruptValue> {
-        Self::parse(&text).ok_or(CorruptValue {
-            value: text,
-            expected: "an e-mail address",
-        })
+    type Error = Mismatch;
+    fn try_from(text: String) -> Result<Self, Mismatch> {
+        Self::parse(&text).ok_or(Mismatch("an e-mail address"))
     }
 }
 
-/// What a person is called: 1 to 100 characters, NFC, one line, nothing invisible that could imitate another name.
+/// What a person is called: 1 to 100 characters, NFC, one line, a letter or digit among them, nothing invisible that could
+/// imitate another name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -149,10 +137,11 @@ impl Name {
     pub fn parse(text: &str) -> Option<Self> {
         let normalised: String = text.trim().nfc().collect();
         let length = normalised.chars().count();
+        let named = normalised.contains(char::is_alphanumeric);
         let plain = !normalised
             .chars()
             .any(|c| c.is_control() || is_invisible(c));
-        ((1..=Self::MAX_CHARS).contains(&length) && plain).then_some(Self(normalised))
+        ((1..=Self::MAX_CHARS).contains(&length) && named && plain).then_some(Self(normalised))
     }
 
     /// The normalised name.
@@ -163,7 +152,10 @@ impl Name {
 
 /// Characters that reorder or hide text: they let one name imitate another (Unicode TR36 §2.10).
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200B}' | '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+    matches!(c,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
+        | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}'
+        | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 impl From<Name> for String {
@@ -173,12 +165,9 @@ impl From<Name> for String {
 }
 
 impl TryFrom<String> for Name {
-    type Error = CorruptValue;
-    fn try_from(text: String) -> Result<Self, CorruptValue> {
-        Self::parse(&text).ok_or(CorruptValue {
-            value: text,
-            expected: "a name",
-        })
+    type Error = Mismatch;
+    fn try_from(text: String) -> Result<Self, Mismatch> {
+        Self::parse(&text).ok_or(Mismatch("a name"))
     }
 }
 
@@ -211,13 +200,10 @@ impl Role {
 }
 
 impl std::str::FromStr for Role {
-    type Err = CorruptValue;
-    fn from_str(text: &str) -> Result<Self, CorruptValue> {
+    type Err = Mismatch;
+    fn from_str(text: &str) -> Result<Self, Mismatch> {
         let found = Self::ALL.into_iter().find(|role| role.as_str() == text);
-        found.ok_or(CorruptValue {
-            value: text.to_owned(),
-            expected: "USER, MANAGER or ADMIN",
-        })
+        found.ok_or(Mismatch("USER, MANAGER or ADMIN"))
     }
 }
 
@@ -228,8 +214,8 @@ impl From<Role> for String {
 }
 
 impl TryFrom<String> for Role {
-    type Error = CorruptValue;
-    fn try_from(text: String) -> Result<Self, CorruptValue> {
+    type Error = Mismatch;
+    fn try_from(text: String) -> Result<Self, Mismatch> {
         text.parse()
     }
 }
@@ -254,15 +240,12 @@ impl From<Transport> for String {
 }
 
 impl TryFrom<String> for Transport {
-    type Error = CorruptValue;
-    fn try_from(text: String) -> Result<Self, CorruptValue> {
+    type Error = Mismatch;
+    fn try_from(text: String) -> Result<Self, Mismatch> {
         match text.as_str() {
             "COOKIE" => Ok(Self::Cookie),
             "BODY" => Ok(Self::Body),
-            _ => Err(CorruptValue {
-                value: text,
-                expected: "COOKIE or BODY",
-            }),
+            _ => Err(Mismatch("COOKIE or BODY")),
         }
     }
 }
@@ -398,7 +381,16 @@ mod tests {
     #[test]
     fn a_name_is_one_visible_line() {
         assert_eq!(Name::parse(" Ana María ").unwrap().as_str(), "Ana María");
-        for text in ["", "  ", "a\nb", "evil\u{202E}live", &"x".repeat(101)] {
+        for text in [
+            "",
+            "  ",
+            "a\nb",
+            "evil\u{202E}live",
+            "\u{3164}",
+            "A\u{61C}",
+            "...",
+            &"x".repeat(101),
+        ] {
             assert!(Name::parse(text).is_none(), "{text:?}");
         }
     }

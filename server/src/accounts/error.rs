@@ -15,7 +15,9 @@ pub enum AccountError {
     #[error("An account with this e-mail address exists already.")]
     EmailTaken,
     /// The name is empty, too long or holds invisible characters.
-    #[error("A name has 1 to 100 characters, without line breaks or invisible characters.")]
+    #[error(
+        "A name has 1 to 100 characters, a letter or digit among them, and no line breaks or invisible characters."
+    )]
     NameInvalid,
     /// The password has fewer characters than the policy asks for.
     #[error("The password is too short: it needs at least {0} characters.")]

@@ -7,6 +7,8 @@ mod user;
 use std::sync::Arc;
 use std::time::Duration;
 
+use unicode_normalization::UnicodeNormalization as _;
+
 pub use error::AccountError;
 pub use password::Passwords;
 pub use user::User;
@@ -114,7 +116,7 @@ impl Accounts {
             .session(session.id);
         self.insert(user.clone(), Some(session.clone()), event)
             .await?;
-        self.end_replaced(sign_in).await?;
+        self.end_replaced(sign_in).await;
         Ok(self.sessions.grant(user, &session, session.created_at)?)
     }
 
@@ -202,7 +204,7 @@ impl Accounts {
                 .open(user, sign_in.transport, sign_in.peer)
                 .await?
         {
-            self.end_replaced(sign_in).await?;
+            self.end_replaced(sign_in).await;
             return Ok(grant);
         }
         self.storage.insert_event(failed.user(id)).await?;
@@ -213,13 +215,15 @@ impl Accounts {
         })
     }
 
-    async fn end_replaced(&self, sign_in: &SignIn<'_>) -> Result<(), AccountError> {
-        match (&sign_in.replaces, sign_in.transport) {
-            (Some(token), Transport::Cookie) => Ok(self
+    /// The new session stands already, so a failure here is told to the log alone.
+    async fn end_replaced(&self, sign_in: &SignIn<'_>) {
+        if let (Some(token), Transport::Cookie) = (&sign_in.replaces, sign_in.transport)
+            && let Err(error) = self
                 .sessions
                 .end_by_token(token.expose(), sign_in.peer)
-                .await?),
-            _ => Ok(()),
+                .await
+        {
+            tracing::warn!(%error, "the session of the replaced cookie could not be ended");
         }
     }
 
@@ -251,9 +255,16 @@ impl Accounts {
         after: Option<UserId>,
         limit: i64,
     ) -> Result<Vec<User>, AccountError> {
-        let search = search
-            .map(|text| text.trim().to_lowercase())
-            .filter(|text| !text.is_empty());
+        let search: Option<String> =
+            search.map(|text| text.trim().nfc().collect::<String>().to_lowercase());
+        // No address and no name has one, and PostgreSQL has no text with a NUL.
+        if search
+            .as_ref()
+            .is_some_and(|text| text.contains(char::is_control))
+        {
+            return Ok(Vec::new());
+        }
+        let search = search.filter(|text| !text.is_empty());
         let rows = self
             .storage
             .list_users(&UserFilter { search, role }, after, limit)

@@ -4,6 +4,7 @@
 //! the queue a login storm would take all memory; so a fixed number of threads serves a bounded queue, and what does not fit
 //! is refused at once.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -136,7 +137,8 @@ fn serve(jobs: &Mutex<Receiver<Job>>, argon2: &Argon2<'static>) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match job {
-            Ok(job) => job(argon2),
+            // A panic in one job must not take the thread from all others; who waits for it is told by the closed channel.
+            Ok(job) => drop(catch_unwind(AssertUnwindSafe(|| job(argon2)))),
             Err(_) => return,
         }
     }

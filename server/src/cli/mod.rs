@@ -87,30 +87,29 @@ pub fn run() -> ExitCode {
 }
 
 fn execute(cli: Cli) -> anyhow::Result<()> {
-    let command = cli.command.unwrap_or(Command::Serve);
-    if let Command::Schema = command {
-        print!("{}", graphql::sdl());
-        return Ok(());
-    }
-    let settings = Settings::load(&cli.global.flags())?;
+    let flags = cli.global.flags();
+    let settings = || Settings::load(&flags);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    match command {
-        Command::Serve => runtime.block_on(serve::serve(settings)),
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => runtime.block_on(serve::serve(settings()?))?,
         Command::Migrate => {
-            runtime.block_on(Storage::open(&settings.database))?;
-            println!("The schema of {} is up to date.", settings.database.url);
-            Ok(())
+            let database = settings()?.database;
+            runtime.block_on(Storage::open(&database))?;
+            println!("The schema of {} is up to date.", database.url);
         }
+        Command::Schema => print!("{}", graphql::sdl()),
         Command::CheckConfig => {
+            let Settings {
+                profile, database, ..
+            } = settings()?;
             println!(
-                "The configuration is good: profile {}, database {}.",
-                settings.profile, settings.database.url
+                "The configuration is good: profile {profile}, database {}.",
+                database.url
             );
-            Ok(())
         }
-        Command::Users(command) => runtime.block_on(users::run(command, settings)),
-        Command::Schema => Ok(()),
+        Command::Users(command) => runtime.block_on(users::run(command, settings()?))?,
     }
+    Ok(())
 }

@@ -88,12 +88,7 @@ async fn stop_signal() -> std::io::Result<()> {
 
 /// For people in development, one JSON object a line in production.
 fn start_logging(settings: &Settings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.log_filter).with_context(|| {
-        format!(
-            "COUNTERSIGN_LOG__FILTER {:?} is no filter like info or countersign=debug",
-            settings.log_filter
-        )
-    })?;
+    let filter = EnvFilter::try_new(&settings.log_filter).context("COUNTERSIGN_LOG__FILTER")?;
     let logging = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use source::Source;
@@ -17,6 +18,9 @@ pub use source::{Fault, Faults, Flags};
 
 use crate::storage::DatabaseUrl;
 use crate::values::Secret;
+
+/// A secret of fewer characters could be guessed.
+pub const LEAST_SECRET: usize = 32;
 
 /// How careful the server has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,28 +187,32 @@ impl Settings {
         let http = Self::read_http(source, listen, development);
         Self {
             profile,
-            ops_listen: source.optional("ops.listen", |text| text.parse().map_err(|_| "is no address like 127.0.0.1:9090")),
+            ops_listen: source.optional("ops.listen", |text| match text.parse::<SocketAddr>() {
+                Ok(address) if development && !address.ip().is_loopback() => Err("must be a loopback address in development"),
+                Ok(address) => Ok(address),
+                Err(_) => Err("is no address like 127.0.0.1:9090"),
+            }),
             database: DatabaseSettings {
-                url: source.parsed("database.url", "sqlite://data/countersign.db", |text| {
+                url: source.private("database.url", "sqlite://data/countersign.db", |text| {
                     text.parse().map_err(|_| "must look like sqlite://data/countersign.db or postgres://user:password@host/name")
                 }),
                 connections: source.number("database.connections", 16, 1..=1024),
-                wait: source.duration("database.wait", "5s", "1ms"),
+                wait: source.duration("database.wait", "5s", "1ms", "1m"),
             },
             keys_secret: Self::read_keys_secret(source, development),
             tokens: Self::read_tokens(source, &http, development),
             http,
             sessions: SessionSettings {
-                refresh_ttl: source.duration("sessions.refresh_ttl", "7d", "1s"),
-                absolute_ttl: source.duration("sessions.absolute_ttl", "30d", "1s"),
-                reuse_grace: source.duration("sessions.reuse_grace", "30s", "0s"),
+                refresh_ttl: source.duration("sessions.refresh_ttl", "7d", "1s", "400d"),
+                absolute_ttl: source.duration("sessions.absolute_ttl", "30d", "1s", "400d"),
+                reuse_grace: source.duration("sessions.reuse_grace", "30s", "0s", "10m"),
                 max_per_user: source.number("sessions.max_per_user", 100, 1..=10_000),
                 theft_ends: source.parsed("sessions.theft_ends", "session", |text| match text {
                     "session" => Ok(TheftEnds::Session),
                     "user" => Ok(TheftEnds::User),
                     _ => Err("is neither session nor user"),
                 }),
-                fresh_auth: source.duration("sessions.fresh_auth", "10m", "1s"),
+                fresh_auth: source.duration("sessions.fresh_auth", "10m", "1s", "1d"),
             },
             passwords: PasswordSettings {
                 threads: source.number("passwords.threads", cores(), 1..=256),
@@ -225,7 +233,10 @@ impl Settings {
                 introspection: source.switch("graphql.introspection", development),
                 graphiql: source.switch("graphql.graphiql", development),
             },
-            log_filter: source.parsed("log.filter", "info", |text| Ok(text.to_owned())),
+            log_filter: source.parsed("log.filter", "info", |text| match EnvFilter::try_new(text) {
+                Ok(_) => Ok(text.to_owned()),
+                Err(_) => Err("is no filter like info or countersign=debug"),
+            }),
         }
     }
 
@@ -264,6 +275,7 @@ impl Settings {
             listen,
             public_url,
             allowed_origins: source.list("http.allowed_origins", Vec::new(), |text| match Url::parse(text) {
+                Ok(url) if url.scheme() != "https" && !development => Err("must be https in production"),
                 Ok(url) if url.origin().is_tuple() && url.origin().ascii_serialization() == text => Ok(text.to_owned()),
                 _ => Err("is no origin like https://app.example.com, without a path or a slash at the end"),
             }),
@@ -276,7 +288,7 @@ impl Settings {
 
     fn read_keys_secret(source: &mut Source, development: bool) -> Option<Secret> {
         let secret = source.secret("keys.secret", |text| {
-            if text.len() >= 32 {
+            if text.len() >= LEAST_SECRET {
                 Ok(())
             } else {
                 Err("is shorter than 32 characters: `openssl rand -base64 32` makes a good one")
@@ -316,7 +328,7 @@ impl Settings {
                 .optional("tokens.audience", |text| Ok(text.to_owned()))
                 .unwrap_or_else(|| issuer.clone()),
             issuer,
-            access_ttl: source.duration("tokens.access_ttl", "15m", "1s"),
+            access_ttl: source.duration("tokens.access_ttl", "15m", "1s", "1d"),
         }
     }
 

@@ -101,7 +101,15 @@ impl Source {
                 },
                 None => (key, value.to_owned()),
             };
-            origins.insert(key.clone(), variable.to_owned());
+            let other = origins.insert(key.clone(), variable.to_owned());
+            if let Some(other) = other.filter(|other| other.starts_with(PREFIX)) {
+                let problem = format!("is given twice: by {other} too");
+                faults.push(Fault {
+                    key: key.clone(),
+                    origin: variable.to_owned(),
+                    problem,
+                });
+            }
             builder = set(builder, &key, value)?;
         }
         for (key, (value, flag)) in &flags.values {
@@ -160,7 +168,11 @@ impl Source {
 
     fn text(&mut self, key: &'static str) -> Option<String> {
         self.read.insert(key);
-        self.values.get_string(key).ok()
+        let text = self.values.get_string(key).ok();
+        if text.is_none() && self.origins.contains_key(key) {
+            self.fault(key, "is not a single value");
+        }
+        text
     }
 
     /// A setting that need not be there.
@@ -195,14 +207,34 @@ impl Source {
         })
     }
 
-    /// A length of time such as `15m` or `7d`, of at least `least`.
-    pub(super) fn duration(&mut self, key: &'static str, default: &str, least: &str) -> Duration {
-        self.parsed(key, default, |text| {
-            match (parse_duration(text), parse_duration(least)) {
-                (Some(duration), Some(least)) if duration >= least => Ok(duration),
-                (Some(_), _) => Err("is too short"),
-                (None, _) => Err("is no length of time like 30s, 15m or 7d"),
-            }
+    /// A setting whose value may hold a secret, so no fault repeats it.
+    pub(super) fn private<T>(
+        &mut self,
+        key: &'static str,
+        default: &str,
+        parse: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> T {
+        let text = self.text(key).unwrap_or_else(|| default.to_owned());
+        parse(&text).unwrap_or_else(|problem| {
+            self.fault(key, problem);
+            parse(default).unwrap_or_else(|problem| unreachable!("the default of {key} {problem}"))
+        })
+    }
+
+    /// A length of time such as `15m` or `7d`, between `least` and `most`.
+    pub(super) fn duration(
+        &mut self,
+        key: &'static str,
+        default: &str,
+        least: &str,
+        most: &str,
+    ) -> Duration {
+        let (least, most) = (parse_duration(least), parse_duration(most));
+        self.parsed(key, default, |text| match parse_duration(text) {
+            duration @ Some(_) if duration < least => Err("is too short"),
+            duration @ Some(_) if duration > most => Err("is too long"),
+            Some(duration) => Ok(duration),
+            None => Err("is no length of time like 30s, 15m or 7d"),
         })
     }
 
@@ -245,19 +277,8 @@ impl Source {
         parse: impl Fn(&str) -> Result<T, &'static str>,
     ) -> Vec<T> {
         self.read.insert(key);
-        let texts: Vec<String> = match self.values.get_array(key) {
-            Ok(items) => items
-                .into_iter()
-                .filter_map(|item| item.into_string().ok())
-                .collect(),
-            Err(_) => match self.values.get_string(key) {
-                Ok(text) => text
-                    .split(',')
-                    .map(|item| item.trim().to_owned())
-                    .filter(|item| !item.is_empty())
-                    .collect(),
-                Err(_) => return default,
-            },
+        let Some(texts) = self.texts(key) else {
+            return default;
         };
         let mut values = Vec::new();
         for text in texts {
@@ -267,6 +288,22 @@ impl Source {
             }
         }
         values
+    }
+
+    fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let Ok(items) = self.values.get_array(key) else {
+            let text = self.text(key)?;
+            let items = text.split(',').map(|item| item.trim().to_owned());
+            return Some(items.filter(|item| !item.is_empty()).collect());
+        };
+        let texts: Vec<String> = items
+            .iter()
+            .filter_map(|item| item.clone().into_string().ok())
+            .collect();
+        if texts.len() < items.len() {
+            self.fault(key, "is a list of single values");
+        }
+        Some(texts)
     }
 
     /// A secret: no fault repeats it.

@@ -4,6 +4,7 @@ mod accounts;
 mod context;
 mod error;
 mod guard;
+mod limits;
 mod scalars;
 mod sessions;
 
@@ -20,6 +21,8 @@ use async_graphql::{
 
 pub use context::{Caller, CookieWrite, Services, SessionCookie};
 pub use error::Code;
+pub use limits::is_too_complex;
+use limits::{MAX_COMPLEXITY, MAX_DEPTH};
 
 use crate::config::GraphqlSettings;
 
@@ -33,11 +36,6 @@ pub struct Mutation(accounts::AccountMutation, sessions::SessionMutation);
 
 /// The schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
-
-/// How deep a query may nest. graphql-js's own introspection query needs 15.
-const MAX_DEPTH: usize = 16;
-/// How many fields a query may ask for, list sizes multiplied in.
-const MAX_COMPLEXITY: usize = 2000;
 
 fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)

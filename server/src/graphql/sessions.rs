@@ -93,19 +93,19 @@ impl SessionMutation {
         )]
         attempt: Option<String>,
     ) -> Result<AuthPayload> {
-        let from_cookie = refresh_token.is_none();
-        let token = match &refresh_token {
-            Some(token) => Some(token.as_str()),
-            None => ctx.cookie().read()?.map(|token| token.expose()),
+        let (token, transport) = match &refresh_token {
+            Some(token) => (Some(token.as_str()), Transport::Body),
+            None => (
+                ctx.cookie().read()?.map(|token| token.expose()),
+                Transport::Cookie,
+            ),
         };
         let token = token.ok_or_else(|| public(SessionError::RefreshMissing))?;
+        // A failure leaves the cookie alone: another tab may have signed in and set a new one meanwhile.
         let renewed = ctx
             .sessions()
-            .refresh(token, attempt.as_deref(), ctx.peer())
+            .refresh(token, transport, attempt.as_deref(), ctx.peer())
             .await;
-        if from_cookie && renewed.as_ref().is_err_and(SessionError::is_final) {
-            ctx.cookie().clear();
-        }
         Ok(answer(ctx, renewed.map_err(public)?))
     }
 
@@ -119,22 +119,25 @@ impl SessionMutation {
         )]
         refresh_token: Option<String>,
     ) -> Result<bool> {
+        let cookie = ctx.cookie().read();
         if let Some(token) = &refresh_token {
             ctx.sessions()
                 .end_by_token(token, ctx.peer())
                 .await
                 .map_err(public)?;
-        } else if let Some(token) = ctx.cookie().read()? {
+        } else if let Some(token) = cookie.clone()? {
             ctx.sessions()
                 .end_by_token(token.expose(), ctx.peer())
                 .await
                 .map_err(public)?;
-            ctx.cookie().clear();
         } else if let Caller::SignedIn(caller) = ctx.caller() {
             ctx.sessions()
                 .end_own(caller, ctx.peer())
                 .await
                 .map_err(public)?;
+        }
+        if let Ok(Some(_)) = cookie {
+            ctx.cookie().clear();
         }
         Ok(true)
     }

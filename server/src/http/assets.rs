@@ -11,6 +11,7 @@ use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get_service;
+use percent_encoding::percent_decode_str;
 use tower::ServiceExt as _;
 use tower_http::compression::CompressionLayer;
 use tower_http::services::{ServeDir, ServeFile};
@@ -26,7 +27,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; 
 const GRAPHIQL_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      font-src 'self' data:; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 /// What an answer of ours may do that is no page.
-const BARE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+pub const BARE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// Serves the folder of built assets; without it, a page that says how to build it.
 pub fn router(settings: &HttpSettings, graphiql: bool) -> Router<Arc<App>> {
@@ -47,7 +48,9 @@ pub fn router(settings: &HttpSettings, graphiql: bool) -> Router<Arc<App>> {
 /// A file; else, for a browser that navigates, the demo, which routes by itself.
 async fn serve(files: ServeDir, index: ServeFile, graphiql: bool, request: Request) -> Response {
     let path = request.uri().path();
-    if !graphiql && path.starts_with("/graphiql") {
+    // Whatever spelling of the path leads to it.
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    if !graphiql && decoded.contains("graphiql") {
         return not_found(request.uri());
     }
     let accepts_html = request

@@ -24,13 +24,11 @@ use tracing::Instrument as _;
 use super::media::{MediaType, accepted, is_json};
 use super::{cookies, hosts, peer};
 use crate::app::App;
-use crate::graphql::{Caller, Code, SessionCookie};
+use crate::graphql::{Caller, Code, SessionCookie, is_too_complex};
 use crate::values::Identity;
 
 /// How long an operation may take. What it does in the database goes on; only its answer is given up.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
-/// How many operations one document may define.
-const MAX_OPERATIONS: usize = 16;
 
 /// The parameters of a request.
 #[derive(Deserialize)]
@@ -159,21 +157,17 @@ async fn answer(
     let mut request = Request::new(parameters.query);
     request.operation_name = parameters.operation_name;
     request.variables = Variables::from_json(parameters.variables.unwrap_or_default().into());
+    let name = request.operation_name.clone();
     // A parse error is reported by the execution, in the form of all others.
     if let Ok(document) = request.parsed_query() {
-        if document.operations.iter().count() > MAX_OPERATIONS {
-            return refusal(
-                StatusCode::BAD_REQUEST,
+        if is_too_complex(document) {
+            return render(
+                failure("Query is too complex.", Code::TooComplex),
                 media,
-                "A document may define up to 16 operations.",
+                None,
             );
         }
-        let name = request.operation_name.clone();
-        if method == Method::Get
-            && request
-                .parsed_query()
-                .is_ok_and(|document| changes_something(document, name.as_deref()))
-        {
+        if method == Method::Get && changes_something(document, name.as_deref()) {
             let mut response = refusal(
                 StatusCode::METHOD_NOT_ALLOWED,
                 media,
@@ -223,10 +217,11 @@ async fn answer(
 
 /// Whether the operation that would run is not a query. What cannot be decided is left to the execution, which refuses it.
 fn changes_something(document: &ExecutableDocument, name: Option<&str>) -> bool {
+    let mut operations = document.operations.iter().map(|(_, operation)| operation);
     let operation = match (&document.operations, name) {
-        (DocumentOperations::Single(operation), _) => Some(operation),
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
-        (DocumentOperations::Multiple(_), None) => None,
+        // One operation runs without being named, though it may have a name.
+        _ => operations.next().filter(|_| operations.next().is_none()),
     };
     operation.is_some_and(|operation| operation.node.ty != OperationType::Query)
 }

@@ -25,10 +25,11 @@ pub fn peer(connection: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> Peer
 
 /// The last address that no trusted proxy has: everything before it in `X-Forwarded-For` is what the client claims.
 fn client_ip(connection: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+    // A line that is no text ends the walk, as any hop does that is no address.
     let lines = headers
         .get_all(FORWARDED_FOR)
         .iter()
-        .filter_map(|line| line.to_str().ok());
+        .map(|line| line.to_str().unwrap_or_default());
     let hops: Vec<&str> = lines
         .flat_map(|line| line.split(','))
         .map(str::trim)
@@ -62,6 +63,7 @@ mod tests {
         assert_eq!(client("203.0.113.5"), "203.0.113.5");
         assert_eq!(client("1.1.1.1, 203.0.113.5, 10.0.0.2"), "203.0.113.5");
         assert_eq!(client("nonsense"), "10.0.0.1");
+        assert_eq!(client("1.1.1.1, \u{e9}, 10.0.0.2"), "10.0.0.1");
         let mut headers = HeaderMap::new();
         headers.insert(FORWARDED_FOR, "1.1.1.1".parse().unwrap());
         assert_eq!(

@@ -33,13 +33,3 @@ pub enum SessionError {
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
-
-impl SessionError {
-    /// Whether the token that was presented can never be renewed, so that its holder should forget it.
-    pub fn is_final(&self) -> bool {
-        matches!(
-            self,
-            Self::RefreshInvalid | Self::RefreshExpired | Self::RefreshReused | Self::Ended
-        )
-    }
-}

@@ -52,7 +52,7 @@ pub struct Grant {
 
 /// An attempt key of fewer bytes could be guessed; one of more is no key.
 const ATTEMPT_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
-/// Ended and expired sessions are kept for a day, so that their clients are told why.
+/// Sessions are kept for a day past their absolute end, so that their clients are told why they ended.
 const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 
 impl Sessions {
@@ -173,7 +173,8 @@ impl Sessions {
 
     /// Renews a session: a new access token, and the next refresh token in place of `presented`.
     ///
-    /// `attempt` is the call's own random key: a repeat with the same key is the same call, however late.
+    /// A session's token is good over the session's own `transport` only: what was taken out of a cookie is of no use in a
+    /// body. `attempt` is the call's own random key: a repeat with the same key is the same call, however late.
     ///
     /// # Errors
     /// [`SessionError::RefreshInvalid`], [`SessionError::RefreshExpired`], [`SessionError::Ended`]; and
@@ -181,6 +182,7 @@ impl Sessions {
     pub async fn refresh(
         &self,
         presented: &str,
+        transport: Transport,
         attempt: Option<&str>,
         peer: &Peer,
     ) -> Result<Grant, SessionError> {
@@ -188,7 +190,11 @@ impl Sessions {
         let (token, mut session, user) = self
             .authenticate(presented)
             .await?
+            .filter(|(_, session, _)| session.transport == transport)
             .ok_or(SessionError::RefreshInvalid)?;
+        if user.disabled_at.is_some() {
+            return Err(SessionError::Ended);
+        }
         let now = self.clock.now();
         let rotation = Rotation {
             id: session.id,
@@ -225,18 +231,12 @@ impl Sessions {
         let (session, user) = found
             .filter(|(session, _)| token.is_authentic(self.tokens.ring(), &session.nonce))
             .ok_or(SessionError::RefreshInvalid)?;
-        if session.ended_at.is_some() {
+        if session.ended_at.is_some() || user.disabled_at.is_some() {
             return Err(SessionError::Ended);
         }
         if session.expires_at.min(session.refresh_expires_at) <= now {
             return Err(SessionError::RefreshExpired);
         }
-        let event = |kind| {
-            self.audit
-                .event(kind, peer)
-                .user(session.user_id)
-                .session(session.id)
-        };
         match judge(
             &session,
             token.generation,
@@ -247,24 +247,31 @@ impl Sessions {
         ) {
             Verdict::SameCall => {}
             Verdict::SecondUse { foreign } => {
-                let event = event(AuthEventKind::RefreshRepeated);
+                let event = self
+                    .audit
+                    .event(AuthEventKind::RefreshRepeated, peer)
+                    .user(user.id)
+                    .session(session.id);
                 self.storage
                     .record_repeat(&session.id, session.generation, foreign, event)
                     .await?;
             }
             Verdict::Theft => {
-                let event = event(AuthEventKind::RefreshReuseDetected);
-                self.storage.end_session(&session.id, event, now).await?;
-                if self.settings.theft_ends == TheftEnds::User {
-                    let ended = |id, user| {
-                        self.audit
-                            .event(AuthEventKind::SessionRevoked, peer)
-                            .user(user)
-                            .session(id)
+                let stolen = session.id;
+                let ended = |id, user| {
+                    let kind = match id == stolen {
+                        true => AuthEventKind::RefreshReuseDetected,
+                        false => AuthEventKind::SessionRevoked,
                     };
-                    self.storage
-                        .end_sessions_of(&session.user_id, &ended, now)
-                        .await?;
+                    self.audit.event(kind, peer).user(user).session(id)
+                };
+                match self.settings.theft_ends {
+                    TheftEnds::Session => {
+                        self.storage
+                            .end_session(&stolen, ended(stolen, user.id), now)
+                            .await?;
+                    }
+                    TheftEnds::User => self.storage.end_sessions_of(&user.id, &ended, now).await?,
                 }
                 return Err(SessionError::RefreshReused);
             }

@@ -6,7 +6,7 @@ use diesel_async::RunQueryDsl;
 use super::connect::Lock;
 use super::schema::keys;
 use super::{Storage, StorageError};
-use crate::values::{CorruptValue, UnixMillis};
+use crate::values::{Mismatch, UnixMillis};
 
 /// What a key is for. A key never serves two purposes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +34,12 @@ impl From<KeyPurpose> for String {
 }
 
 impl TryFrom<String> for KeyPurpose {
-    type Error = CorruptValue;
-    fn try_from(text: String) -> Result<Self, CorruptValue> {
+    type Error = Mismatch;
+    fn try_from(text: String) -> Result<Self, Mismatch> {
         match text.as_str() {
             "ACCESS" => Ok(Self::Access),
             "REFRESH" => Ok(Self::Refresh),
-            _ => Err(CorruptValue::new(text, "ACCESS or REFRESH")),
+            _ => Err(Mismatch("ACCESS or REFRESH")),
         }
     }
 }

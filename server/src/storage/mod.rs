@@ -47,6 +47,16 @@ macro_rules! with_write {
     };
 }
 
+/// What makes a session alive at `now`.
+macro_rules! alive {
+    ($now:expr) => {
+        $crate::storage::schema::sessions::ended_at
+            .is_null()
+            .and($crate::storage::schema::sessions::expires_at.gt($now.0))
+            .and($crate::storage::schema::sessions::refresh_expires_at.gt($now.0))
+    };
+}
+
 mod auth_events;
 mod connect;
 mod keys;
@@ -127,7 +137,8 @@ impl From<DieselError> for StorageError {
 
 /// Faults that SQLite and a dying PostgreSQL connection report as text only.
 fn is_passing(message: &str) -> bool {
-    const SIGNS: [&str; 9] = [
+    const SIGNS: [&str; 10] = [
+        "deadlock detected",
         "database is locked",
         "disk is full",
         "readonly database",

@@ -87,16 +87,6 @@ pub struct Rotation<'a> {
     pub now: UnixMillis,
 }
 
-/// What makes a session alive at `now`.
-macro_rules! alive {
-    ($now:expr) => {
-        sessions::ended_at
-            .is_null()
-            .and(sessions::expires_at.gt($now.0))
-            .and(sessions::refresh_expires_at.gt($now.0))
-    };
-}
-
 /// Ends the sessions that `$filter` picks of those alive, and records each.
 macro_rules! end_sessions {
     ($conn:expr, $filter:expr, $now:expr, $event:expr) => {{
@@ -156,7 +146,7 @@ impl Storage {
                 .filter(alive!(now))
                 .order(sessions::id.desc())
                 .offset(max_per_user - 1)
-                .limit(max_per_user)
+                .limit(i64::MAX)
                 .select(sessions::id)
                 .load(conn)
                 .await?;

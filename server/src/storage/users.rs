@@ -198,8 +198,7 @@ impl Storage {
             };
             let alive: Option<String> = sessions::table
                 .find(session.to_string())
-                .filter(sessions::ended_at.is_null())
-                .filter(sessions::expires_at.gt(now.0))
+                .filter(alive!(now))
                 .select(sessions::id)
                 .first(conn)
                 .await

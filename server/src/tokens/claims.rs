@@ -73,7 +73,7 @@ impl Audience {
 mod text {
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    use crate::values::CorruptValue;
+    use crate::values::Mismatch;
 
     pub(super) fn serialize<T: ToString, S: Serializer>(
         id: &T,
@@ -84,7 +84,7 @@ mod text {
 
     pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
     where
-        T: TryFrom<String, Error = CorruptValue>,
+        T: TryFrom<String, Error = Mismatch>,
         D: Deserializer<'de>,
     {
         T::try_from(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)

@@ -232,9 +232,11 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// The key that signs now: the newest whose time has come.
+    /// The key that signs now: the newest whose time has come. The first of all may have been made while a clock was ahead;
+    /// it signs all the same.
     pub(super) fn signing_key(&self, now: UnixMillis) -> Option<&SigningKey> {
-        self.signing.iter().rev().find(|key| key.signs_from <= now)
+        let due = self.signing.iter().rev().find(|key| key.signs_from <= now);
+        due.or(self.signing.first())
     }
 
     pub(super) fn verifying_key(&self, kid: &str) -> Option<&VerifyingKey> {
@@ -250,11 +252,8 @@ impl KeyRing {
 
     /// The id of the key that makes refresh tokens now.
     pub fn refresh_key_id(&self, now: UnixMillis) -> Option<u32> {
-        self.refresh
-            .iter()
-            .rev()
-            .find(|key| key.signs_from <= now)
-            .map(|key| key.id)
+        let due = self.refresh.iter().rev().find(|key| key.signs_from <= now);
+        due.or(self.refresh.first()).map(|key| key.id)
     }
 
     fn refresh_key(&self, id: u32) -> Option<&hmac::Key> {

@@ -86,9 +86,10 @@ async fn people_are_found_by_a_prefix_without_case_and_by_role() {
             "no character is a wildcard"
         );
         assert_eq!(
-            found(json!({ "search": "ÄMI" })).await,
+            found(json!({ "search": "A\u{308}MI" })).await,
             ["bob_x@example.com"]
         );
+        assert_eq!(found(json!({ "search": "bob\u{0}" })).await, [""; 0]);
         assert_eq!(found(json!({ "search": "%" })).await, [""; 0]);
         assert_eq!(
             found(json!({ "search": "example" })).await,

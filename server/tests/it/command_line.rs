@@ -112,14 +112,16 @@ fn every_wrong_setting_is_named_at_once() {
     let file = folder.path().join("countersign.toml");
     std::fs::write(
         &file,
-        "[sessions]\nrefresh_ttl = \"soon\"\n[passwords]\nthreads = 0\n[htpp]\nlisten = \"x\"\n",
+        "profile = [\"production\"]\n[sessions]\nrefresh_ttl = \"soon\"\n[passwords]\nthreads = 0\n[htpp]\nlisten = \"x\"\n",
     )
     .unwrap();
     let secret = folder.path().join("missing");
     let environment = [
         ("COUNTERSIGN_HTTP__LISTEN", "everywhere"),
         ("COUNTERSIGN_KEYS__SECRET", "short secret"),
-        ("COUNTERSIGN_DATABASE__URL", "mysql://x"),
+        ("COUNTERSIGN_DATABASE__URL", "postgress://u:hunter2@h/d"),
+        ("COUNTERSIGN_LOG__FILTER", "a=b=c,,[["),
+        ("COUNTERSIGN_TOKENS__ACCESS_TTL", "100y"),
         ("COUNTERSIGN_TOKENS__ISSUER_FILE", secret.to_str().unwrap()),
     ];
     let checked = countersign(
@@ -132,6 +134,9 @@ fn every_wrong_setting_is_named_at_once() {
     for expected in [
         "http.listen (COUNTERSIGN_HTTP__LISTEN) \"everywhere\" is no address",
         "database.url (COUNTERSIGN_DATABASE__URL)",
+        "log.filter (COUNTERSIGN_LOG__FILTER)",
+        "tokens.access_ttl (COUNTERSIGN_TOKENS__ACCESS_TTL) \"100y\" is too long",
+        "profile (in ",
         "keys.secret (COUNTERSIGN_KEYS__SECRET) is shorter than 32 characters",
         "sessions.refresh_ttl (in ",
         "passwords.threads (in ",
@@ -140,10 +145,12 @@ fn every_wrong_setting_is_named_at_once() {
     ] {
         assert!(report.contains(expected), "{expected}\n{report}");
     }
-    assert!(
-        !report.contains("short secret"),
-        "a secret is never repeated: {report}"
-    );
+    for secret in ["short secret", "hunter2"] {
+        assert!(
+            !report.contains(secret),
+            "a secret is never repeated: {report}"
+        );
+    }
 }
 
 #[test]

@@ -65,6 +65,7 @@ async fn get_asks_and_never_changes() {
     );
     for query in [
         vec![("query", "mutation { logout }")],
+        vec![("query", "mutation Named { logout }")],
         vec![("query", policy), ("operationName", "M")],
     ] {
         let answer = get(&query).await;
@@ -114,7 +115,7 @@ async fn a_body_has_a_size_and_is_one_request() {
     let answer = app
         .send(json!({ "query": many, "operationName": "Q3" }), &[])
         .await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_eq!(answer.error().0, "QUERY_TOO_COMPLEX");
 }
 
 #[tokio::test]
@@ -379,4 +380,38 @@ async fn a_page_keeps_its_policy_when_the_browser_has_it_already() {
         send(app.request(Method::GET, "/account")).await.status,
         StatusCode::NOT_FOUND
     );
+}
+
+#[tokio::test]
+async fn fragments_that_double_are_refused_before_they_are_walked() {
+    let app = TestApp::builder().on_sqlite().await;
+    let steps: String = (0..40)
+        .map(|n| format!("fragment F{n} on User {{ ...F{m} ...F{m} }} ", m = n + 1))
+        .collect();
+    let query = format!("{{ viewer {{ ...F0 }} }} {steps} fragment F40 on User {{ id }}");
+    assert_eq!(
+        app.run(&query, json!({})).await.error().0,
+        "QUERY_TOO_COMPLEX"
+    );
+}
+
+#[tokio::test]
+async fn graphiql_switched_off_is_not_served_under_any_spelling() {
+    let assets = tempfile::tempdir().unwrap();
+    std::fs::write(assets.path().join("graphiql.html"), "GraphiQL").unwrap();
+    let builder = TestApp::builder().set("http.assets", assets.path().to_str().unwrap());
+    let app = builder.set("graphql.graphiql", "false").on_sqlite().await;
+    for path in [
+        "/graphiql",
+        "/graphiql.html",
+        "/%67raphiql.html",
+        "//graphiql.html",
+        "/a/..%2fgraphiql.html",
+    ] {
+        assert_eq!(
+            send(app.request(Method::GET, path)).await.status,
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
+    }
 }

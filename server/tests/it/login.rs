@@ -79,6 +79,8 @@ async fn a_disabled_account_is_told_only_after_the_right_password() {
             .run_as(&ana.access_token, "{ me { email } }", json!({}))
             .await;
         assert_eq!(me.error(), ("UNAUTHENTICATED", "SESSION_ENDED"));
+        let renewed = app.refresh(&ana.refresh_token).await;
+        assert_eq!(renewed.error(), ("UNAUTHENTICATED", "SESSION_ENDED"));
     }
 }
 
