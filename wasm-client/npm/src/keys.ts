@@ -29,8 +29,8 @@ export type Key =
 
 /** The key of `kid`, or undefined when there is none that can verify. */
 export async function findKey(source: KeySource, kid: string): Promise<Key | undefined> {
-  const { keys } = typeof source === "function" ? await source(kid) : source;
-  const jwk = keys.find((key) => key.kid === kid && (key.use ?? "sig") === "sig");
+  const set = typeof source === "function" ? await source(kid) : source;
+  const jwk = keysOf(set)?.find((key) => key.kid === kid && (key.use ?? "sig") === "sig");
   return jwk && toKey(jwk);
 }
 
@@ -66,7 +66,7 @@ const MAX_AGE_MS = 600_000;
 
 /**
  * The keys of a server, fetched when a token first needs them and kept for ten minutes. A `kid` that is not among them
- * fetches again, at most every 30 seconds, so that forged ones cause no storm.
+ * fetches again, at most every 30 seconds, so that forged ones cause no storm, nor does a server that fails.
  */
 export function remoteKeySet(
   url: string | URL,
@@ -74,27 +74,33 @@ export function remoteKeySet(
 ): KeySource {
   let cached: JsonWebKeySet = { keys: [] };
   let fetchedAt = Number.NEGATIVE_INFINITY;
-  let fetching: Promise<JsonWebKeySet> | undefined;
+  let triedAt = Number.NEGATIVE_INFINITY;
+  let trying: Promise<JsonWebKeySet> = Promise.resolve(cached);
 
   async function renew(): Promise<JsonWebKeySet> {
-    const answer = await fetchJson(options.fetch ?? fetch, url, {}, FETCH_LIMIT_MS);
-    if (!isKeySet(answer.body)) throw new CountersignError("NETWORK", "the server sent no keys");
+    const { status, body } = await fetchJson(options.fetch ?? fetch, url, {}, FETCH_LIMIT_MS);
+    const keys = status === 200 ? keysOf(body) : undefined;
+    if (keys === undefined) throw new CountersignError("NETWORK", "the server sent no keys");
     fetchedAt = performance.now();
-    cached = answer.body;
+    cached = { keys };
     return cached;
   }
 
   return async (kid) => {
-    const age = performance.now() - fetchedAt;
+    const now = performance.now();
     const known = cached.keys.some((key) => key.kid === kid);
-    if (age < (known ? MAX_AGE_MS : COOL_DOWN_MS)) return cached;
-    fetching ??= renew().finally(() => {
-      fetching = undefined;
-    });
-    return fetching;
+    if (known && now - fetchedAt < MAX_AGE_MS) return cached;
+    if (now - triedAt >= COOL_DOWN_MS) {
+      triedAt = now;
+      trying = renew();
+    }
+    return trying;
   };
 }
 
-function isKeySet(body: unknown): body is JsonWebKeySet {
-  return typeof body === "object" && body !== null && Array.isArray((body as JsonWebKeySet).keys);
+/** The keys of a set; undefined when it is none. */
+function keysOf(set: unknown): PublicJwk[] | undefined {
+  const keys = (set as Partial<JsonWebKeySet> | null | undefined)?.keys;
+  if (!Array.isArray(keys)) return undefined;
+  return keys.filter((key) => typeof key === "object" && key !== null);
 }

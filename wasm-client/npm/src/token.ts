@@ -59,7 +59,7 @@ export interface TokenVerifier {
    * Verifies signature, issuer, audience, type and times.
    *
    * @throws CountersignError `UNAUTHENTICATED` with reason `TOKEN_INVALID` or `TOKEN_EXPIRED`; `NETWORK` when the keys
-   * cannot be fetched now.
+   * cannot be fetched now; `BAD_USER_INPUT` when the rules lack an issuer or audience.
    */
   verify(token: string, keys: KeySource, rules: Rules): Promise<Claims>;
 }
@@ -84,6 +84,10 @@ function decode(core: Core, token: string): { header: Header; claims: Claims } {
 }
 
 async function verify(core: Core, token: string, keys: KeySource, rules: Rules): Promise<Claims> {
+  for (const field of ["issuer", "audience"] as const) {
+    if (typeof rules?.[field] !== "string" || rules[field] === "")
+      throw new CountersignError("BAD_USER_INPUT", `the rules name no ${field}`, { field });
+  }
   const { header, claims } = decode(core, token);
   const key = header.kid === undefined ? undefined : await findKey(keys, header.kid);
   if (key === undefined) throw invalidToken("the token names no known key");

@@ -32,6 +32,13 @@ test("a call that traps twice is reported, and the next one works", () => {
   expect(call((wasm) => wasm.decode("a.b"))).toBe("");
 });
 
+test("an error that is no trap is the caller's, and costs no instance", () => {
+  const renew = vi.fn();
+  const call = guarded(glue, renew);
+  expect(() => call((wasm) => wasm.decode(undefined as unknown as string))).toThrow(TypeError);
+  expect(renew).not.toHaveBeenCalled();
+});
+
 test("a fresh instance starts with fresh memory", () => {
   core((wasm) => wasm.decode("x".repeat(4_000_000)));
   glue.__wbg_reset_state();
@@ -48,6 +55,17 @@ test("the core plans by the formula", () => {
   const earliest = plan(2 ** 32 - 1)[3] ?? 0;
   expect(earliest).toBeGreaterThanOrEqual(latest - 15_000);
   expect(earliest).toBeLessThan(latest - 14_990);
+});
+
+test("a token that was granted before the core was there is planned anew by it", () => {
+  const now = 1_800_000_000_000;
+  const ours = [...planner.onDemand(planner.UNKNOWN, planner.Granted, 900_000, now, now, 0)];
+  expect(ours.slice(0, 4)).toEqual([2, now, now + 900_000, now + 895_000]);
+  const [, sentAt = 0, expiresAt = 0] = ours;
+  const theirs = [
+    ...inWasm(ours.slice(0, 6), planner.Granted, expiresAt - sentAt, sentAt, now + 50, 0),
+  ];
+  expect(theirs.slice(0, 4)).toEqual([2, now, now + 900_000, now + 840_000]);
 });
 
 test("the planner without WASM never contradicts the core", () => {

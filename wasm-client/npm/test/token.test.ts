@@ -185,3 +185,43 @@ test("keys that cannot be fetched now are no verdict", async () => {
   await server.stop();
   await expect(tokens.verify(vector("good"), remote, expected)).rejects.toMatchObject(undecided);
 });
+
+test("a server that has no keys to give is asked again after 30 seconds", async () => {
+  const server = await FakeServer.start();
+  server.on("/jwks", (_, response) => json(response, keys, 500));
+  const remote = remoteKeySet(`${server.origin}/jwks`);
+  const begin = performance.now();
+  const clock = vi.spyOn(performance, "now").mockReturnValue(begin);
+  for (let round = 0; round < 5; round += 1) {
+    await expect(tokens.verify(vector("good"), remote, expected)).rejects.toMatchObject({
+      code: "NETWORK",
+    });
+  }
+  expect(server.calls).toHaveLength(1);
+  server.on("/jwks", (_, response) => json(response, keys));
+  clock.mockReturnValue(begin + 31_000);
+  await tokens.verify(vector("good"), remote, expected);
+  expect(server.calls).toHaveLength(2);
+  clock.mockRestore();
+  await server.stop();
+});
+
+test("what is no key in a set is passed over", async () => {
+  const server = await FakeServer.start();
+  server.on("/jwks", (_, response) => json(response, { keys: [null, "key", ...keys.keys] }));
+  const remote = remoteKeySet(`${server.origin}/jwks`);
+  await expect(tokens.verify(vector("good"), remote, expected)).resolves.toBeDefined();
+  await server.stop();
+  for (const set of [{}, null, { keys: [null] }] as unknown as (typeof keys)[]) {
+    await expect(tokens.verify(vector("good"), set, expected)).rejects.toMatchObject({
+      reason: "TOKEN_INVALID",
+    });
+  }
+});
+
+test.each(["issuer", "audience"])("rules without %s are refused by name", async (field) => {
+  for (const rule of [undefined, ""]) {
+    const verdict = tokens.verify(vector("good"), keys, { ...expected, [field]: rule });
+    await expect(verdict).rejects.toMatchObject({ code: "BAD_USER_INPUT", field });
+  }
+});

@@ -25,23 +25,25 @@ async function instantiate(): Promise<Core> {
 }
 
 /**
- * A trap leaves the instance in an unknown state, so the call gets a second try on a fresh one. Traps are all that the
- * core throws.
+ * A trap leaves the instance in an unknown state, so the call gets a second try on a fresh one. Any other error is the
+ * caller's: the arguments were not what they should be.
  */
 export function guarded(core: Exports, renew: () => void): Core {
-  return (call) => {
+  function attempt<T>(call: (core: Exports) => T, onTrap: (trap: Error) => T): T {
     try {
       return call(core);
-    } catch {
+    } catch (error) {
+      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
       renew();
+      return onTrap(error);
     }
-    try {
-      return call(core);
-    } catch (cause) {
-      renew();
-      throw unavailable(cause);
-    }
-  };
+  }
+  return (call) =>
+    attempt(call, () =>
+      attempt(call, (trap) => {
+        throw unavailable(trap);
+      }),
+    );
 }
 
 function unavailable(cause: unknown): CountersignError {
