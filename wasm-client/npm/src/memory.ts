@@ -1,7 +1,7 @@
 /** Whether this browser holds a session: signed in, or signed out while the server still has to be told. */
 export type Flag = "in" | "out" | null;
 
-/** What outlives the page: in localStorage where there is one, else in memory. */
+/** What outlives the page, for all of its tabs: in localStorage where there is one, else in memory. */
 export interface Memory {
   /** False where it is known that there is nothing to restore: a first visit costs no request. */
   readonly mayHoldSession: boolean;
@@ -21,9 +21,9 @@ export function newAttempt(): string {
 
 type Store = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
-/** Opens the memory of the client `id`. */
-export function openMemory(id: string): Memory {
-  const lasting = findStorage();
+/** Opens the memory of the client `id`: one that all tabs share, as they do a cookie, or one of this client's own. */
+export function openMemory(id: string, isShared: boolean): Memory {
+  const lasting = isShared ? findStorage() : undefined;
   const store = lasting ?? emptyStore();
   const key = (name: string) => `countersign:${id}:${name}`;
   /** What a storage that has filled up since did not take. */

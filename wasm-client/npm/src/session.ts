@@ -8,6 +8,8 @@ import type { RefreshTokenStore, Session, SessionState, TokenOptions, User } fro
 
 /** How soon a sign-out that the server did not hear of is repeated. */
 const SIGN_OUT_RETRY_MS = 30_000;
+/** How long a refresh waits for the app's store to keep its attempt key. */
+const SAVE_LIMIT_MS = 1_000;
 
 /** What a session needs of its client. */
 export interface SessionOptions {
@@ -113,11 +115,13 @@ export class PlannedSession implements Session {
       const sentAt = Date.now();
       const payload = await this.#options.api.signIn(field, input);
       this.#epoch += 1;
-      // The server ends the session of a cookie that came along.
+      // The server ends the session of a cookie that came along, not that of a token that did not.
       if (this.#options.transport === "COOKIE") this.#farewells = [];
+      else if (this.#refreshToken !== null) this.#farewells.push(this.#refreshToken);
       this.#accept(payload, sentAt);
       return payload;
     });
+    void this.#sendFarewells();
     await this.#saved;
     return user;
   }
@@ -141,7 +145,7 @@ export class PlannedSession implements Session {
   }
 
   get #memory(): Memory {
-    this.#openedMemory ??= openMemory(this.#options.id);
+    this.#openedMemory ??= openMemory(this.#options.id, this.#options.transport === "COOKIE");
     return this.#openedMemory;
   }
 
@@ -157,7 +161,9 @@ export class PlannedSession implements Session {
   async #open(): Promise<void> {
     let restorable: boolean;
     if (this.#options.transport === "BODY") {
-      this.#refreshToken = (await this.#options.store?.get()) ?? null;
+      const [refreshToken, attempt] = (await this.#options.store?.get())?.split(" ") ?? [];
+      this.#refreshToken = refreshToken || null;
+      this.#memory.attempt = attempt ?? null;
       restorable = this.#refreshToken !== null;
     } else {
       restorable = this.#memory.mayHoldSession;
@@ -208,8 +214,8 @@ export class PlannedSession implements Session {
   async #renew(epoch: number): Promise<void> {
     if (epoch !== this.#epoch) return;
     if (this.#hasLeft()) return this.#follow();
-    const attempt = this.#memory.attempt ?? newAttempt();
-    this.#memory.attempt = attempt;
+    const attempt = await this.#attempt();
+    if (epoch !== this.#epoch) return;
     const sentAt = Date.now();
     try {
       const payload = await this.#options.api.refresh(this.#refreshToken, attempt);
@@ -222,6 +228,15 @@ export class PlannedSession implements Session {
     } catch (error) {
       if (epoch === this.#epoch) this.#fail(toCountersignError(error));
     }
+  }
+
+  /** The key of this refresh, kept before it is sent: the repeat of a lost one has the same. */
+  async #attempt(): Promise<string> {
+    const attempt = this.#memory.attempt ?? newAttempt();
+    this.#memory.attempt = attempt;
+    this.#keep(this.#refreshToken);
+    await within(this.#saved, SAVE_LIMIT_MS);
+    return attempt;
   }
 
   /** Another tab has signed out. */
@@ -289,12 +304,17 @@ export class PlannedSession implements Session {
     });
   }
 
-  /** Remembers the refresh token (BODY). The app's store is slow or broken at its own risk: memory serves this run. */
+  /**
+   * Remembers the refresh token (BODY), and beside it the key of the refresh under way. The app's store is slow or broken
+   * at its own risk: memory serves this run.
+   */
   #keep(refreshToken: string | null): void {
     const { store, transport } = this.#options;
     if (transport !== "BODY") return;
     this.#refreshToken = refreshToken;
-    this.#saved = this.#saved.then(() => store?.set(refreshToken)).catch(() => {});
+    const { attempt } = this.#memory;
+    const text = refreshToken && attempt ? `${refreshToken} ${attempt}` : refreshToken;
+    this.#saved = this.#saved.then(() => store?.set(text)).catch(() => {});
   }
 
   /** Hands over to the WASM core's planner: after the first call, so that none waits for it. */
@@ -363,6 +383,16 @@ function snapshot(
 function toCountersignError(error: unknown): CountersignError {
   if (error instanceof CountersignError) return error;
   return new CountersignError("NETWORK", "the server did not answer", { cause: error });
+}
+
+/** Resolves with the promise, or after `limitMs`. */
+async function within(promise: Promise<unknown>, limitMs: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([promise, limit]);
+  clearTimeout(timer);
 }
 
 /** The promise's outcome, or the signal's reason if that aborts first; the work goes on for others. */

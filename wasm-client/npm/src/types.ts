@@ -79,7 +79,10 @@ export interface Session {
   dispose(): void;
 }
 
-/** Where a refresh token is kept between runs of a program. */
+/**
+ * Where a refresh token is kept between runs of a program. The text is opaque: during a refresh it says, too, how to repeat
+ * that after a crash.
+ */
 export interface RefreshTokenStore {
   get(): string | null | Promise<string | null>;
   set(token: string | null): void | Promise<void>;

@@ -384,6 +384,29 @@ test("signing out ends the session here and at the server", async () => {
   expect(server.count("Logout")).toBe(1);
 });
 
+test("a sign-in ends the session that it replaces", async () => {
+  const client = connect();
+  await client.login(ana);
+  await client.login(ana);
+  await until("the server knows", () => server.count("Logout") === 1);
+  expect(server.last("Logout").variables).toEqual({ refreshToken: "refresh-1" });
+  expect(await client.session.token({ force: true })).toBe("access-3");
+});
+
+test("every sign-out reaches the server in the end", async () => {
+  const client = connect();
+  server.on("Logout", (_, response) => response.destroy());
+  await client.login(ana);
+  await client.logout();
+  await client.login(ana);
+  await client.logout();
+  server.on("Logout", null);
+  const before = server.count("Logout");
+  await client.logout();
+  const told = server.calls.filter(({ operation }) => operation === "Logout").slice(before);
+  expect(told.map(({ variables }) => variables.refreshToken)).toEqual(["refresh-1", "refresh-2"]);
+});
+
 test("the answer to a refresh that was under way at the sign-out is dropped", async () => {
   const client = connect();
   await client.login(ana);
@@ -474,6 +497,38 @@ test("a program that stores its refresh token goes on where it was", async () =>
   await until("the new one is stored", () => stored === "refresh-2");
   await later.logout();
   await until("it is forgotten", () => stored === null);
+});
+
+test("a program that crashes during a refresh repeats it with the same attempt key", async () => {
+  let stored: string | null = null;
+  const refreshTokenStore = {
+    get: () => stored,
+    set: async (text: string | null) => {
+      await sleep(20);
+      stored = text;
+    },
+  };
+  const crashing = connect({ refreshTokenStore });
+  await crashing.login(ana);
+  server.once("Refresh", (call, response) => {
+    expect(stored).toBe(`refresh-1 ${call.variables.attempt}`);
+    server.rotate(call.variables.attempt);
+    response.destroy();
+  });
+  await failure(crashing.session.token({ force: true }));
+  const lost = server.last("Refresh").variables;
+  expect(await connect({ refreshTokenStore }).session.token()).toBe("access-2");
+  expect(server.last("Refresh").variables).toEqual(lost);
+  await until("the key is forgotten", () => stored === "refresh-2");
+});
+
+test("a store that hangs costs nobody the session", async () => {
+  let hangs = false;
+  const set = () => (hangs ? new Promise<void>(() => {}) : undefined);
+  const client = connect({ refreshTokenStore: { get: () => null, set } });
+  await client.login(ana);
+  hangs = true;
+  expect(await client.session.token({ force: true })).toBe("access-2");
 });
 
 test("a store that fails at reading says so and is asked again", async () => {

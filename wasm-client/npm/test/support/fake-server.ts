@@ -26,6 +26,7 @@ export class FakeServer {
   lastAttempt: unknown;
   sessionEnded: string | null = null;
   sessionId = "session-1";
+  #firstGeneration = 0;
   #handlers = new Map<string, Handler>();
 
   private constructor(
@@ -122,18 +123,24 @@ export class FakeServer {
       case "Register":
         this.generation += 1;
         this.sessionEnded = null;
+        this.#firstGeneration = this.generation;
         json(response, { data: { auth: this.grant() } });
         break;
       case "Refresh":
         this.#refresh(call, response);
         break;
       case "Logout":
-        this.sessionEnded = "SESSION_ENDED";
+        if (this.#isCurrent(call.variables.refreshToken)) this.sessionEnded = "SESSION_ENDED";
         json(response, { data: { auth: true } });
         break;
       default:
         json(response, { data: { token: call.headers.authorization ?? null } });
     }
+  }
+
+  /** Whether a refresh token, or the cookie, is of the latest sign-in. */
+  #isCurrent(refreshToken: unknown): boolean {
+    return refreshToken === null || Number(String(refreshToken).slice(8)) >= this.#firstGeneration;
   }
 
   #refresh(call: Call, response: ServerResponse): void {
