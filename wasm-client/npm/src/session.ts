@@ -73,7 +73,9 @@ export class PlannedSession implements Session {
     this.#started = true;
     this.#hints.start();
     this.#begin().then(
-      () => this.#look(planner.Ticked),
+      () => {
+        if (this.#started) this.#look(planner.Ticked);
+      },
       () => {}, // the app's store failed: token() will say so
     );
   }

@@ -64,7 +64,8 @@ export interface Session {
   /**
    * A good access token, renewed when it is time; null when nobody is signed in.
    *
-   * @throws CountersignError with `retriable` when it cannot be known now whether somebody is; the signal's reason.
+   * @throws CountersignError when it cannot be known whether somebody is: with `retriable` when it may be known later,
+   * without when the set-up is wrong (reason `ORIGIN_REFUSED`). The signal's reason.
    */
   token(options?: TokenOptions): Promise<string | null>;
   /** Calls `listener` after every change; returns the function that ends it. */

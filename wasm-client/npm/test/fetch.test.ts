@@ -183,6 +183,17 @@ test("the response is handed over unread, also when it was looked into", async (
   expect(server.count("Refresh")).toBe(0);
 });
 
+test("a stream of JSON is not taken for a GraphQL answer", async () => {
+  const refusal = { extensions: { code: "UNAUTHENTICATED", reason: "TOKEN_STALE" } };
+  server.once("/log", (_, response) =>
+    response
+      .writeHead(200, { "content-type": "application/json-seq" })
+      .end(JSON.stringify({ errors: [refusal] })),
+  );
+  await client.fetch(`${server.origin}/log`);
+  expect(server.calls.filter(({ path }) => path === "/log")).toHaveLength(1);
+});
+
 test("the token goes nowhere but to the endpoint's origin", async () => {
   const foreign = await FakeServer.start();
   await client.fetch(`${foreign.origin}/anything`);

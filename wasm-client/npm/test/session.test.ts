@@ -174,6 +174,15 @@ test("dispose() ends the timers, start() begins them again", async () => {
   await until("it has renewed", () => client.session.state.renewals >= 1);
 });
 
+test("dispose() during the first look at the store leaves the session alone", async () => {
+  const get = () => sleep(50).then(() => "refresh-0");
+  const client = connect({ refreshTokenStore: { get, set: () => {} } });
+  client.session.start();
+  client.session.dispose();
+  await sleep(200);
+  expect(server.count("Refresh")).toBe(0);
+});
+
 test("after sleep the clock decides, not the timer", async () => {
   const client = connect();
   await client.login(ana);
