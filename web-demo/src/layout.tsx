@@ -68,7 +68,10 @@ function Who({ user }: { user: User }) {
     <>
       <span className="who">
         <span className="visually-hidden">Signed in as </span>
-        <span className="who-name">{user.name}</span> <RolePill role={user.role} />
+        <span className="who-name" title={user.name}>
+          {user.name}
+        </span>{" "}
+        <RolePill role={user.role} />
       </span>
       <Button
         busy={leaving}

@@ -20,8 +20,7 @@ test("a new address is saved while the sign-in is fresh", async ({ page, server 
   await expect(page.getByRole("main")).toContainText("moved@example.com");
 });
 
-test("an address that somebody has is refused at the field", async ({ page, server, tolerate }) => {
-  tolerate(/status of 400/);
+test("an address that somebody has is refused at the field", async ({ page, server }) => {
   const other = await server.createPerson();
   await signIn(page, await server.createPerson());
   await page.getByRole("link", { name: "Account" }).click();
@@ -53,4 +52,22 @@ test("a query that failed is asked again by a button", async ({ page, server, to
   await page.getByRole("link", { name: "Account" }).click();
   await page.getByRole("button", { name: "Try again" }).click();
   await expect(page.getByRole("heading", { name: "Change your name" })).toBeVisible();
+});
+
+test("a session that was ended in another tab is signed out here by the next click", async ({
+  page,
+  server,
+  context,
+}) => {
+  await signIn(page, await server.createPerson());
+  await page.getByRole("link", { name: "Account" }).click();
+  await page.getByLabel("Name").fill("Ada King");
+  const other = await context.newPage();
+  await other.goto("/account");
+  await other.getByRole("button", { name: "Sign out" }).click();
+  await expect(other.getByText("You have signed out.")).toBeVisible();
+  await page.getByRole("button", { name: "Save" }).first().click();
+  await expect(page.getByRole("heading", { level: 1, name: "Sign in" })).toBeVisible();
+  await expect(page.getByText("Your session was ended. Please sign in again.")).toBeVisible();
+  await expect(page.getByRole("banner").getByRole("button", { name: "Sign out" })).toHaveCount(0);
 });

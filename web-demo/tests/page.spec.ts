@@ -14,6 +14,7 @@ async function open(page: Page, path: string) {
   if (path === "/account")
     await expect(page.getByRole("heading", { name: "Change your name" })).toBeVisible();
   if (path === "/people") await expect(page.getByRole("table")).toBeVisible();
+  if (path === "/graphiql") await expect(page.locator(".graphiql-response")).toBeVisible();
 }
 
 async function expectAccessible(page: Page) {
@@ -72,7 +73,7 @@ test.describe("on a phone", () => {
       ]);
       expect(content, `${path} is wider than the window`).toBeLessThanOrEqual(window ?? 0);
     };
-    for (const path of PUBLIC) await expectItFits(path);
+    for (const path of [...PUBLIC, "/graphiql"]) await expectItFits(path);
     await signIn(
       page,
       await server.createPerson("ADMIN", "Wilhelmina Featherstonehaugh-Cholmondeley"),

@@ -61,8 +61,7 @@ for (const trick of [
   "Flip a signature character",
   "Set alg to none",
 ]) {
-  test(`a tampered token is refused: ${trick}`, async ({ page, tolerate }) => {
-    tolerate(/status of 401/);
+  test(`a tampered token is refused: ${trick}`, async ({ page }) => {
     const editor = page.getByLabel("Or edit it freely");
     const before = await editor.inputValue();
     await page.getByRole("button", { name: trick }).click();
@@ -75,9 +74,7 @@ for (const trick of [
 
 test("a token that is edited by hand is refused, and nobody is signed out by it", async ({
   page,
-  tolerate,
 }) => {
-  tolerate(/status of 401/);
   await page.getByLabel("Or edit it freely").fill("this is no token at all");
   await expectRefusal(page);
   await page.getByRole("link", { name: "Account" }).click();

@@ -52,8 +52,8 @@ function GraphiqlPage() {
         <h1>GraphiQL</h1>
         <p role="status">
           {bearer === null
-            ? "No access token yet: run Register or Login, and it is sent from then on."
-            : "The last answer’s access token is sent as bearer, unless the Headers editor has an Authorization."}
+            ? "No access token yet: run Login, Register or, when this browser is signed in, Refresh."
+            : "The last answer’s access token is sent as bearer, unless Headers hold an Authorization."}
         </p>
         {bearer !== null && (
           <button type="button" onClick={() => store.set(null)}>

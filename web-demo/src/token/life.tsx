@@ -28,16 +28,19 @@ interface LifeBarProps {
   expiresAt: number;
 }
 
-/** The bar glides from one second to the next by a CSS transition; nothing runs in between. */
+/**
+ * Time runs from left to right: what is left of the life is filled, up to the end. The bar glides from one second to
+ * the next by a CSS transition; nothing runs in between.
+ */
 function LifeBar({ issuedAt, refreshAt, expiresAt }: LifeBarProps) {
   // The clock was read up to a second ago, which may be before this token was asked for.
   const now = Math.max(useNow(), issuedAt);
   const life = expiresAt - issuedAt;
   const left = Math.min(1, Math.max(0, (expiresAt - now) / life));
   const percent = Math.round(left * 100);
-  const renewal = refreshAt === null ? 0 : (expiresAt - refreshAt) / life;
+  const renewal = refreshAt === null ? 1 : (refreshAt - issuedAt) / life;
   return (
-    <>
+    <div className="life" style={{ "--left": left, "--renewal": renewal } as CSSProperties}>
       <p className="life-left">
         {now < expiresAt ? (
           <>
@@ -47,6 +50,11 @@ function LifeBar({ issuedAt, refreshAt, expiresAt }: LifeBarProps) {
           <strong>Run out</strong>
         )}
       </p>
+      {refreshAt !== null && (
+        <p className="life-renewal">
+          <span>Renewal at {timeOfDay(refreshAt)}</span>
+        </p>
+      )}
       <div
         className="life-bar"
         role="progressbar"
@@ -55,16 +63,15 @@ function LifeBar({ issuedAt, refreshAt, expiresAt }: LifeBarProps) {
         aria-valuemax={100}
         aria-valuenow={percent}
         aria-valuetext={`${percent} percent left`}
-        style={{ "--left": left, "--renewal": renewal } as CSSProperties}
       >
         <span className="life-fill" />
         {refreshAt !== null && <span className="life-mark" />}
       </div>
-      <p className="life-legend">
+      <p className="life-ends">
+        <span>From {timeOfDay(issuedAt)}</span>
         <span>Until {timeOfDay(expiresAt)}</span>
-        {refreshAt !== null && <span>Renewal at {timeOfDay(refreshAt)}</span>}
       </p>
-    </>
+    </div>
   );
 }
 
