@@ -7,7 +7,7 @@ const REASONS: Readonly<Record<string, string>> = {
   TOKEN_STALE: "Your account has changed, and this token still tells the old story.",
   TOKEN_INVALID: "This is not a token that the server signed.",
   SESSION_ENDED: "Your session was ended. Please sign in again.",
-  REFRESH_MISSING: "You are not signed in on this device.",
+  REFRESH_MISSING: "You are no longer signed in on this device. Please sign in again.",
   REFRESH_INVALID: "Your sign-in on this device is no longer valid. Please sign in again.",
   REFRESH_EXPIRED: "You were away for long enough that your session ran out. Please sign in again.",
   REFRESH_REUSED:
@@ -86,8 +86,7 @@ export function fieldOf(error: unknown): string | null {
   return error instanceof CountersignError ? (error.field ?? null) : null;
 }
 
-/** The sentence for a signed-out page, or null when there is nothing to explain (first visit, own sign-out). */
+/** The sentence for a signed-out page, or null when there is nothing to explain (own sign-out in this tab). */
 export function goodbyeFor(reason: string | null): string | null {
-  if (reason === null || reason === "REFRESH_MISSING") return null;
-  return textFor(reason);
+  return reason === null ? null : textFor(reason);
 }
