@@ -122,18 +122,23 @@ const RULES: &[Rule] = &[
     },
     Rule {
         under: &[""],
-        except: &["xtask/src/tidy.rs"],
-        words: &["/work/", "/root/", "/home/"],
+        except: &[],
+        // In halves, so that this file keeps the rule too.
+        words: &[
+            concat!("/wo", "rk/"),
+            concat!("/ro", "ot/"),
+            concat!("/ho", "me/"),
+        ],
         why: "no path of one machine",
     },
     Rule {
         under: &[""],
-        except: &["xtask/src/tidy.rs"],
+        except: &[],
         words: &[
-            "registry.npmjs",
-            "registry.yarnpkg",
-            "index.crates.io",
-            "static.crates.io",
+            concat!("registry.", "npmjs"),
+            concat!("registry.", "yarnpkg"),
+            concat!("index.", "crates.io"),
+            concat!("static.", "crates.io"),
         ],
         why: "no address of a package registry: each machine has its own settings",
     },
