@@ -321,10 +321,87 @@ pub struct Identity {
     pub user: UserId,
     /// The session.
     pub session: SessionId,
+    /// The user's token version when the token was signed.
+    pub version: i64,
     /// What the user may do.
     pub role: Role,
     /// When the user last proved their password.
     pub auth_time: UnixMillis,
+}
+
+/// Why a session was ended or has to be renewed, as its clients are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Ended by its user.
+    LoggedOut,
+    /// Ended with all others by its user.
+    LoggedOutEverywhere,
+    /// Ended by its user from another session.
+    SessionRevoked,
+    /// Ended by an administrator.
+    EndedByAdministrator,
+    /// The password was changed.
+    PasswordChanged,
+    /// Its refresh token was stolen.
+    RefreshReused,
+    /// The account was switched off.
+    AccountDisabled,
+    /// The account was deleted.
+    AccountDeleted,
+    /// The user had too many sessions, and it was the oldest.
+    SessionLimit,
+    /// Another sign-in took its cookie.
+    SessionReplaced,
+    /// It was not used for too long, or reached its absolute end.
+    SessionExpired,
+    /// The user's role was changed.
+    RoleChanged,
+    /// The user's name or address was changed.
+    ProfileChanged,
+    /// The token is older than the last change.
+    TokenStale,
+    /// The keys were changed.
+    KeysChanged,
+}
+
+impl Reason {
+    const NAMES: [(Self, &'static str); 15] = [
+        (Self::LoggedOut, "LOGGED_OUT"),
+        (Self::LoggedOutEverywhere, "LOGGED_OUT_EVERYWHERE"),
+        (Self::SessionRevoked, "SESSION_REVOKED"),
+        (Self::EndedByAdministrator, "ENDED_BY_ADMINISTRATOR"),
+        (Self::PasswordChanged, "PASSWORD_CHANGED"),
+        (Self::RefreshReused, "REFRESH_REUSED"),
+        (Self::AccountDisabled, "ACCOUNT_DISABLED"),
+        (Self::AccountDeleted, "ACCOUNT_DELETED"),
+        (Self::SessionLimit, "SESSION_LIMIT"),
+        (Self::SessionReplaced, "SESSION_REPLACED"),
+        (Self::SessionExpired, "SESSION_EXPIRED"),
+        (Self::RoleChanged, "ROLE_CHANGED"),
+        (Self::ProfileChanged, "PROFILE_CHANGED"),
+        (Self::TokenStale, "TOKEN_STALE"),
+        (Self::KeysChanged, "KEYS_CHANGED"),
+    ];
+
+    /// The name in the database and in the contract.
+    pub fn as_str(self) -> &'static str {
+        let named = Self::NAMES.into_iter().find(|(reason, _)| *reason == self);
+        named.map_or("", |(_, name)| name)
+    }
+}
+
+impl From<Reason> for String {
+    fn from(reason: Reason) -> String {
+        reason.as_str().to_owned()
+    }
+}
+
+impl TryFrom<String> for Reason {
+    type Error = Mismatch;
+    fn try_from(text: String) -> Result<Self, Mismatch> {
+        let named = Self::NAMES.into_iter().find(|(_, name)| *name == text);
+        named.map(|(reason, _)| reason).ok_or(Mismatch("a reason"))
+    }
 }
 
 /// Text that must not reach a log.

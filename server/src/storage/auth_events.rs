@@ -5,7 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use super::schema::auth_events;
 use super::{Storage, StorageError};
-use crate::values::{EventId, Peer, SessionId, UnixMillis, UserId};
+use crate::values::{EventId, Mismatch, Peer, SessionId, UnixMillis, UserId};
 
 /// What the audit trail records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,24 +26,62 @@ pub enum AuthEventKind {
     LoggedOut,
     /// A session was ended for another reason.
     SessionRevoked,
+    /// A signed-in user proved their password again.
+    Reauthenticated,
+    /// A password was changed.
+    PasswordChanged,
     /// A name or an address was changed.
     ProfileChanged,
+    /// A role was changed.
+    RoleChanged,
+    /// An account was switched off.
+    UserDisabled,
+    /// An account was switched on again.
+    UserEnabled,
+    /// An account was deleted.
+    UserDeleted,
+}
+
+impl AuthEventKind {
+    /// Every kind with its name in the database and in the contract.
+    const NAMES: [(Self, &str); 15] = [
+        (Self::Registered, "REGISTERED"),
+        (Self::LoginSucceeded, "LOGIN_SUCCEEDED"),
+        (Self::LoginFailed, "LOGIN_FAILED"),
+        (Self::Refreshed, "REFRESHED"),
+        (Self::RefreshRepeated, "REFRESH_REPEATED"),
+        (Self::RefreshReuseDetected, "REFRESH_REUSE_DETECTED"),
+        (Self::LoggedOut, "LOGGED_OUT"),
+        (Self::SessionRevoked, "SESSION_REVOKED"),
+        (Self::Reauthenticated, "REAUTHENTICATED"),
+        (Self::PasswordChanged, "PASSWORD_CHANGED"),
+        (Self::ProfileChanged, "PROFILE_CHANGED"),
+        (Self::RoleChanged, "ROLE_CHANGED"),
+        (Self::UserDisabled, "USER_DISABLED"),
+        (Self::UserEnabled, "USER_ENABLED"),
+        (Self::UserDeleted, "USER_DELETED"),
+    ];
+
+    /// The name in the database and in the contract.
+    pub fn as_str(self) -> &'static str {
+        let named = Self::NAMES.into_iter().find(|(kind, _)| *kind == self);
+        named.map_or("", |(_, name)| name)
+    }
 }
 
 impl From<AuthEventKind> for String {
     fn from(kind: AuthEventKind) -> String {
-        match kind {
-            AuthEventKind::Registered => "REGISTERED",
-            AuthEventKind::LoginSucceeded => "LOGIN_SUCCEEDED",
-            AuthEventKind::LoginFailed => "LOGIN_FAILED",
-            AuthEventKind::Refreshed => "REFRESHED",
-            AuthEventKind::RefreshRepeated => "REFRESH_REPEATED",
-            AuthEventKind::RefreshReuseDetected => "REFRESH_REUSE_DETECTED",
-            AuthEventKind::LoggedOut => "LOGGED_OUT",
-            AuthEventKind::SessionRevoked => "SESSION_REVOKED",
-            AuthEventKind::ProfileChanged => "PROFILE_CHANGED",
-        }
-        .to_owned()
+        kind.as_str().to_owned()
+    }
+}
+
+impl TryFrom<String> for AuthEventKind {
+    type Error = Mismatch;
+    fn try_from(text: String) -> Result<Self, Mismatch> {
+        let named = Self::NAMES.into_iter().find(|(_, name)| *name == text);
+        named
+            .map(|(kind, _)| kind)
+            .ok_or(Mismatch("a kind of event"))
     }
 }
 
@@ -58,6 +96,7 @@ pub struct AuthEventRow {
     #[diesel(serialize_as = i64)]
     at: UnixMillis,
     user_id: Option<String>,
+    actor_id: Option<String>,
     session_id: Option<String>,
     ip_address: Option<String>,
     user_agent: Option<String>,
@@ -71,6 +110,7 @@ impl AuthEventRow {
             kind,
             at,
             user_id: None,
+            actor_id: None,
             session_id: None,
             ip_address: peer.ip.map(|ip| ip.to_string()),
             user_agent: peer.user_agent.clone(),
@@ -81,6 +121,13 @@ impl AuthEventRow {
     #[must_use]
     pub fn user(mut self, id: UserId) -> Self {
         self.user_id = Some(id.to_string());
+        self
+    }
+
+    /// Names who did it, where that is somebody else than the user.
+    #[must_use]
+    pub fn actor(mut self, id: UserId) -> Self {
+        self.actor_id = (self.user_id != Some(id.to_string())).then(|| id.to_string());
         self
     }
 

@@ -2,8 +2,11 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::prelude::*;
 use diesel::result::ConnectionError;
 use diesel::sql_types::BigInt;
@@ -15,6 +18,7 @@ use diesel_async::pooled_connection::{
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
+use super::revocations::CHANNEL;
 use super::schema::{locks, users};
 use super::{Backend, Storage, StorageError, UserRow, migrate};
 use crate::clock::node_time;
@@ -79,15 +83,22 @@ impl Storage {
     /// [`StorageError::Unavailable`] when it cannot be reached, [`StorageError::Migration`] when its schema cannot be
     /// brought up to date.
     pub async fn open(settings: &DatabaseSettings) -> Result<Self, StorageError> {
+        let statements = Arc::new(AtomicU64::new(0));
         let backend = match &settings.url {
             DatabaseUrl::Sqlite(path) => {
                 create_private(path)?;
                 let path = path.display().to_string();
-                Backend::Sqlite(pool(sqlite_manager(path), settings)?)
+                Backend::Sqlite(pool(sqlite_manager(path, &statements), settings)?)
             }
-            DatabaseUrl::Postgres(url) => Backend::Postgres(pool(postgres_manager(url), settings)?),
+            DatabaseUrl::Postgres(url) => {
+                Backend::Postgres(pool(postgres_manager(url, &statements), settings)?)
+            }
         };
-        let storage = Self { backend };
+        let storage = Self {
+            backend,
+            url: settings.url.clone(),
+            statements,
+        };
         storage.ping().await?;
         migrate::run(&settings.url).await?;
         Ok(storage)
@@ -147,25 +158,62 @@ fn create_private(path: &Path) -> Result<(), StorageError> {
     Ok(())
 }
 
-type Sqlite = SyncConnectionWrapper<SqliteConnection>;
+pub(super) type Sqlite = SyncConnectionWrapper<SqliteConnection>;
 
-fn sqlite_manager(path: String) -> AsyncDieselConnectionManager<Sqlite> {
+pub(super) async fn connect_sqlite(path: &str) -> ConnectionResult<Sqlite> {
+    let mut conn = Sqlite::establish(path).await?;
+    conn.batch_execute(SQLITE_SETUP)
+        .await
+        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}
+
+pub(super) async fn connect_postgres(url: &str) -> ConnectionResult<AsyncPgConnection> {
+    AsyncPgConnection::establish(url).await
+}
+
+fn sqlite_manager(
+    path: String,
+    statements: &Arc<AtomicU64>,
+) -> AsyncDieselConnectionManager<Sqlite> {
     let mut config = ManagerConfig::default();
     config.recycling_method = RecyclingMethod::Fast;
-    config.custom_setup = Box::new(|path| {
+    let statements = Arc::clone(statements);
+    config.custom_setup = Box::new(move |path| {
+        let statements = Arc::clone(&statements);
         Box::pin(async move {
-            let mut conn = Sqlite::establish(path).await?;
-            conn.batch_execute(SQLITE_SETUP)
-                .await
-                .map_err(ConnectionError::CouldntSetupConfiguration)?;
+            let mut conn = connect_sqlite(path).await?;
+            conn.set_instrumentation(counter(statements));
             Ok(conn)
         })
     });
     AsyncDieselConnectionManager::new_with_config(path, config)
 }
 
-fn postgres_manager(url: &str) -> AsyncDieselConnectionManager<AsyncPgConnection> {
-    AsyncDieselConnectionManager::new(url)
+fn postgres_manager(
+    url: &str,
+    statements: &Arc<AtomicU64>,
+) -> AsyncDieselConnectionManager<AsyncPgConnection> {
+    let mut config = ManagerConfig::default();
+    let statements = Arc::clone(statements);
+    config.custom_setup = Box::new(move |url| {
+        let statements = Arc::clone(&statements);
+        Box::pin(async move {
+            let mut conn = connect_postgres(url).await?;
+            conn.set_instrumentation(counter(statements));
+            Ok(conn)
+        })
+    });
+    AsyncDieselConnectionManager::new_with_config(url, config)
+}
+
+/// Counts the statements that a connection runs.
+fn counter(statements: Arc<AtomicU64>) -> impl Instrumentation {
+    move |event: InstrumentationEvent<'_>| {
+        if let InstrumentationEvent::StartQuery { .. } = event {
+            statements.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 fn pool<C>(
@@ -198,12 +246,14 @@ where
         .map_err(|error| StorageError::Unavailable(error.to_string()))
 }
 
-/// Locks that hold until the transaction ends. SQLite needs none: `BEGIN IMMEDIATE` let only one writer in.
+/// What the two databases do differently inside of a transaction: locks that hold until the transaction ends. SQLite needs none: `BEGIN IMMEDIATE` let only one writer in.
 pub(super) trait Lock {
     /// The user, locked against every transaction that creates or ends their sessions.
     async fn lock_user(&mut self, id: &UserId) -> QueryResult<Option<UserRow>>;
     /// One of the fixed rows of `locks`.
     async fn lock_name(&mut self, name: &'static str) -> QueryResult<()>;
+    /// Wakes the readers of the revocations when the transaction commits.
+    async fn notify(&mut self) -> QueryResult<()>;
 }
 
 impl Lock for Sqlite {
@@ -217,6 +267,10 @@ impl Lock for Sqlite {
     }
 
     async fn lock_name(&mut self, _name: &'static str) -> QueryResult<()> {
+        Ok(())
+    }
+
+    async fn notify(&mut self) -> QueryResult<()> {
         Ok(())
     }
 }
@@ -240,5 +294,9 @@ impl Lock for AsyncPgConnection {
             .first::<String>(self)
             .await
             .map(|_| ())
+    }
+
+    async fn notify(&mut self) -> QueryResult<()> {
+        self.batch_execute(&format!("NOTIFY {CHANNEL}")).await
     }
 }

@@ -61,10 +61,13 @@ mod auth_events;
 mod connect;
 mod keys;
 mod migrate;
+mod revocations;
 mod schema;
 mod sessions;
 mod users;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
@@ -76,6 +79,7 @@ use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 pub use auth_events::{AuthEventKind, AuthEventRow};
 pub use connect::DatabaseUrl;
 pub use keys::{KeyPurpose, KeyRow};
+pub use revocations::{Ends, FeedRead, Revocation, RevocationFeed, Revoked};
 pub use sessions::{Opening, Rotation, SessionRow};
 pub use users::{ProfileChange, ProfileUpdate, UserFilter, UserRow};
 
@@ -83,12 +87,21 @@ pub use users::{ProfileChange, ProfileUpdate, UserFilter, UserRow};
 #[derive(Clone)]
 pub struct Storage {
     backend: Backend,
+    url: DatabaseUrl,
+    statements: Arc<AtomicU64>,
 }
 
 #[derive(Clone)]
 enum Backend {
     Sqlite(Pool<SyncConnectionWrapper<SqliteConnection>>),
     Postgres(Pool<AsyncPgConnection>),
+}
+
+impl Storage {
+    /// How many statements were run on the pool's connections since the start, those of transactions included.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
 }
 
 /// Why the database did not do what it was asked.
@@ -114,6 +127,12 @@ pub enum StorageError {
 impl StorageError {
     /// How long a caller should wait before it asks again.
     pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+}
+
+impl From<diesel::ConnectionError> for StorageError {
+    fn from(error: diesel::ConnectionError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
 }
 
 impl From<DieselError> for StorageError {

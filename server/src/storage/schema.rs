@@ -65,4 +65,25 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    revocations (seq) {
+        seq -> BigInt,
+        kind -> Text,
+        subject -> Text,
+        min_version -> Nullable<BigInt>,
+        ends_sessions -> Integer,
+        spared_session -> Nullable<Text>,
+        reason -> Text,
+        at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    longest_access_ttl (id) {
+        id -> Integer,
+        millis -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(users, sessions);

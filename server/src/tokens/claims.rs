@@ -43,6 +43,7 @@ impl From<&Claims> for Identity {
         Self {
             user: claims.sub,
             session: claims.sid,
+            version: claims.ver,
             role: claims.role,
             auth_time: UnixMillis(claims.auth_time.saturating_mul(1000)),
         }
