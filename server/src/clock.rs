@@ -11,6 +11,21 @@ use crate::values::UnixMillis;
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> UnixMillis;
+
+    /// How long ago some fixed moment was. It never jumps, and runs while the machine is suspended.
+    fn uptime(&self) -> Duration {
+        uptime()
+    }
+}
+
+/// What [`Clock::uptime`] tells of this machine. Only Linux has a clock of its own for it; elsewhere the monotonic one runs on.
+fn uptime() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    #[cfg(target_os = "linux")]
+    const CLOCK: ClockId = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    const CLOCK: ClockId = ClockId::Monotonic;
+    Duration::try_from(clock_gettime(CLOCK)).unwrap_or_default()
 }
 
 /// The node's clock plus its measured distance from the database's clock.

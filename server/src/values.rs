@@ -28,6 +28,9 @@ macro_rules! uuid_id {
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
             }
 
+            /// Sorts before every other id.
+            pub const FIRST: Self = Self(Uuid::nil());
+
             /// Reads the canonical lower-case text; every other spelling is `None`.
             pub fn parse(text: &str) -> Option<Self> {
                 let id = Self(Uuid::try_parse(text).ok()?);

@@ -1,6 +1,7 @@
 //! Sessions: opened by a password, kept alive by a rotating refresh token, ended at any time.
 
 mod error;
+mod events;
 mod refresh_token;
 mod reuse;
 
@@ -12,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 
 pub use error::SessionError;
+pub use events::{Events, SessionEvent, SessionEventKind, Subscription};
 use refresh_token::RefreshToken;
 use reuse::{Verdict, comes_from_elsewhere, judge};
 

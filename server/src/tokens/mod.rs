@@ -3,6 +3,7 @@
 mod claims;
 mod error;
 mod keys;
+mod revocations;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use claims::{Audience, Claims};
 pub use error::TokenError;
 use keys::{ALGORITHM, ALGORITHM_NAMES, VerifyingKey};
 pub use keys::{JwkSet, KeyError, KeyRing, Sealer};
+pub use revocations::{MAX_ENTRIES, Revocations, Standing};
 
 use crate::clock::{Clock, Rng, random};
 use crate::config::TokenSettings;

@@ -1,0 +1,202 @@
+//! What was taken back lately, in memory: a check is two look-ups and no call of the database.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::storage::{Ends, Revocation, Revoked};
+use crate::values::{Identity, SessionId, UserId};
+
+/// Past this age of the last read a check has to ask the database.
+const FRESH: Duration = Duration::from_secs(5);
+/// So many entries are kept, some 100 MB. An attacker needs as many sign-ins to get there; past it the database is asked.
+pub const MAX_ENTRIES: usize = 1_000_000;
+/// Expired entries are swept out when so many were added since the last time, or this share of all.
+const SWEEP_AFTER: usize = 1024;
+
+/// What is known of a token that was signed and has not expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing was taken back.
+    Good,
+    /// The user has changed since: a renewal helps.
+    Stale,
+    /// The session was ended.
+    Ended,
+    /// The feed was not read for too long: only the database knows.
+    Unknown,
+}
+
+/// The revocations that a node has read, and how long ago it did.
+pub struct Revocations {
+    clock: Arc<dyn Clock>,
+    entries: RwLock<Entries>,
+    max_entries: usize,
+    /// When the last successful read was sent, and when one was last found wanting; nanoseconds of [`Clock::uptime`].
+    read_at: AtomicU64,
+    doubted_at: AtomicU64,
+}
+
+#[derive(Default)]
+struct Entries {
+    sessions: HashMap<SessionId, Expiry>,
+    users: HashMap<UserId, UserEntry>,
+    added: usize,
+    /// Until then an entry is missing that did not fit.
+    incomplete_until: Duration,
+}
+
+/// Seconds of [`Clock::uptime`], rounded up.
+#[derive(Clone, Copy)]
+struct Expiry(u32);
+
+struct UserEntry {
+    /// The lowest version that is good.
+    min_version: i64,
+    /// Below this version sessions ended, but for one.
+    ended_below: i64,
+    spared: Option<SessionId>,
+    /// The last row that was applied.
+    seq: i64,
+    expiry: Expiry,
+}
+
+impl Expiry {
+    fn new(at: Duration) -> Self {
+        Self(u32::try_from(at.as_secs() + 1).unwrap_or(u32::MAX))
+    }
+
+    fn is_over(self, now: Duration) -> bool {
+        u64::from(self.0) < now.as_secs()
+    }
+}
+
+impl Revocations {
+    /// Knows nothing yet, and says so. Of more than `max_entries` it keeps none, and asks for the database instead.
+    pub fn new(clock: Arc<dyn Clock>, max_entries: usize) -> Self {
+        Self {
+            clock,
+            entries: RwLock::default(),
+            max_entries,
+            read_at: AtomicU64::new(0),
+            doubted_at: AtomicU64::new(0),
+        }
+    }
+
+    /// What is known of the token of `caller`.
+    pub fn check(&self, caller: &Identity) -> Standing {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.uptime();
+        if entries.sessions.contains_key(&caller.session) {
+            return Standing::Ended;
+        }
+        match entries.users.get(&caller.user) {
+            Some(user)
+                if caller.version < user.ended_below && user.spared != Some(caller.session) =>
+            {
+                Standing::Ended
+            }
+            Some(user) if caller.version < user.min_version => Standing::Stale,
+            _ if now < entries.incomplete_until || !self.is_fresh(now) => Standing::Unknown,
+            _ => Standing::Good,
+        }
+    }
+
+    /// Whether everything is known that was committed more than 5 s ago.
+    fn is_fresh(&self, now: Duration) -> bool {
+        let read_at = self.read_at.load(Ordering::Acquire);
+        read_at > self.doubted_at.load(Ordering::Acquire)
+            && now.saturating_sub(Duration::from_nanos(read_at)) <= FRESH
+    }
+
+    /// A read that was sent at `sent` was applied.
+    pub fn has_read(&self, sent: Duration) {
+        self.read_at.fetch_max(nanos(sent), Ordering::AcqRel);
+    }
+
+    /// Something may have been committed that no read has brought: until one does that is sent after now, the database is asked.
+    pub fn doubt(&self) {
+        self.doubted_at
+            .fetch_max(nanos(self.clock.uptime()), Ordering::AcqRel);
+    }
+
+    /// Takes in a row; whether it says something new. An entry lives as long as any token that was signed before, from now.
+    pub fn apply(&self, row: &Revocation) -> bool {
+        let now = self.clock.uptime();
+        let expiry = Expiry::new(now + row.life);
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.make_room(now);
+        let is_full = entries.sessions.len() + entries.users.len() >= self.max_entries;
+        let is_known = match &row.revoked {
+            Revoked::Session(id) => entries.sessions.contains_key(id),
+            Revoked::User { id, .. } => entries.users.contains_key(id),
+            Revoked::Keys(_) => return true,
+        };
+        if is_full && !is_known {
+            entries.incomplete_until = entries.incomplete_until.max(now + row.life);
+            return true;
+        }
+        match &row.revoked {
+            Revoked::Session(id) => entries.sessions.insert(*id, expiry).is_none(),
+            Revoked::User {
+                id,
+                min_version,
+                ends,
+            } => entries.raise(*id, *min_version, *ends, row.seq, expiry),
+            Revoked::Keys(_) => true,
+        }
+    }
+}
+
+impl Entries {
+    /// Sweeps once in a while, so that a burst of rows does not walk all entries for each.
+    fn make_room(&mut self, now: Duration) {
+        self.added += 1;
+        if self.added > SWEEP_AFTER.max((self.sessions.len() + self.users.len()) / 2) {
+            self.added = 0;
+            sweep(&mut self.sessions, |expiry| expiry.is_over(now));
+            sweep(&mut self.users, |user| user.expiry.is_over(now));
+        }
+    }
+
+    fn raise(
+        &mut self,
+        id: UserId,
+        min_version: i64,
+        ends: Ends,
+        seq: i64,
+        expiry: Expiry,
+    ) -> bool {
+        let user = self.users.entry(id).or_insert(UserEntry {
+            min_version: 0,
+            ended_below: 0,
+            spared: None,
+            seq: i64::MIN,
+            expiry,
+        });
+        // Whatever changes a user locks its row first, so a user's rows are numbered in the order of their commits.
+        if seq <= user.seq {
+            return false;
+        }
+        user.seq = seq;
+        user.expiry = expiry;
+        user.min_version = user.min_version.max(min_version);
+        if let Ends::AllBut(spared) = ends {
+            user.ended_below = min_version;
+            user.spared = spared;
+        }
+        true
+    }
+}
+
+fn sweep<K: Eq + Hash, V>(map: &mut HashMap<K, V>, is_over: impl Fn(&V) -> bool) {
+    map.retain(|_, value| !is_over(value));
+    map.shrink_to(map.len() * 2);
+}
+
+fn nanos(at: Duration) -> u64 {
+    u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
+}
