@@ -36,6 +36,6 @@ export default defineConfig({
   server: {
     port: 5173,
     strictPort: true,
-    proxy: { "/graphql": server, "/.well-known": server },
+    proxy: { "/graphql": { ...server, ws: true }, "/.well-known": server },
   },
 });

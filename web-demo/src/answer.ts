@@ -11,10 +11,14 @@ export interface Answer<T> {
 }
 
 /**
- * Asks the server, and again whenever the query or its variables change; an answer that comes too late is dropped.
- * A query that failed is repeated when the session is good again or the network is back.
+ * Asks the server, and again whenever the query, its variables or `version` change; an answer that comes too late is
+ * dropped. A query that failed is repeated when the session is good again or the network is back.
  */
-export function useAnswer<T>(query: string, variables: Record<string, unknown> = {}): Answer<T> {
+export function useAnswer<T>(
+  query: string,
+  variables: Record<string, unknown> = {},
+  version: string | number = 0,
+): Answer<T> {
   const [answer, setAnswer] = useState<Omit<Answer<T>, "askAgain">>({
     data: null,
     error: null,
@@ -23,7 +27,7 @@ export function useAnswer<T>(query: string, variables: Record<string, unknown> =
   const [round, setRound] = useState(0);
   const askAgain = useCallback(() => setRound((last) => last + 1), []);
   const key = JSON.stringify(variables);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new round asks again
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new round or version asks again
   useEffect(() => {
     const abort = new AbortController();
     setAnswer((last) => ({ ...last, loading: true }));
@@ -36,7 +40,7 @@ export function useAnswer<T>(query: string, variables: Record<string, unknown> =
       },
     );
     return () => abort.abort();
-  }, [query, key, round]);
+  }, [query, key, round, version]);
   const failed = answer.error !== null && !answer.loading;
   useEffect(() => (failed ? whenReachable(askAgain) : undefined), [failed, askAgain]);
   return { ...answer, askAgain };

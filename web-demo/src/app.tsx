@@ -2,13 +2,17 @@ import { lazy, type ReactNode, Suspense } from "react";
 import { Navigate, Route, Routes, useLocation } from "react-router";
 import { isAboutToKnow, isRestoring, isSignedIn, useSession } from "./client.ts";
 import { Layout } from "./layout.tsx";
-import { goodbyeFor } from "./messages.ts";
+import { leftOnPurpose } from "./messages.ts";
 import { AccountPage } from "./pages/account.tsx";
+import { AuditPage } from "./pages/audit.tsx";
 import { NotFoundPage } from "./pages/not-found.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { PeoplePage } from "./pages/people.tsx";
+import { PersonPage } from "./pages/person.tsx";
 import { RegisterPage } from "./pages/register.tsx";
+import { SessionsPage } from "./pages/sessions.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
+import { FreshSignIn } from "./ui/fresh-sign-in.tsx";
 import { Restoring } from "./ui/restoring.tsx";
 
 // A page of its own, with the WASM core that only it needs at once.
@@ -24,7 +28,10 @@ export function App() {
         <Route path="sign-in" element={<Guests page={<SignInPage />} />} />
         <Route path="token" element={<Members page={<TokenPage />} />} />
         <Route path="account" element={<Members page={<AccountPage />} />} />
+        <Route path="sessions" element={<Members page={<SessionsPage />} />} />
+        <Route path="audit" element={<Members page={<AuditPage />} />} />
         <Route path="people" element={<Members page={<PeoplePage />} />} />
+        <Route path="people/:id" element={<Members page={<PersonPage />} />} />
         <Route path="*" element={<NotFoundPage />} />
       </Route>
     </Routes>
@@ -36,10 +43,16 @@ function Members({ page }: { page: ReactNode }) {
   const session = useSession();
   const { pathname } = useLocation();
   if (isRestoring(session)) return <Restoring />;
-  if (isSignedIn(session)) return <Suspense fallback={<Restoring />}>{page}</Suspense>;
+  if (isSignedIn(session)) {
+    return (
+      <FreshSignIn>
+        <Suspense fallback={<Restoring />}>{page}</Suspense>
+      </FreshSignIn>
+    );
+  }
   // Whoever signed out on purpose starts afresh; whoever lost the session comes back to where they were.
-  const leftOnPurpose = session.status === "signed-out" && goodbyeFor(session.reason) === null;
-  return <Navigate to="/sign-in" replace state={leftOnPurpose ? null : { from: pathname }} />;
+  const startsAfresh = session.status === "signed-out" && leftOnPurpose(session.reason);
+  return <Navigate to="/sign-in" replace state={startsAfresh ? null : { from: pathname }} />;
 }
 
 /** A page for people who are not signed in; the others are sent on to where they wanted to go. */

@@ -7,6 +7,7 @@ import { Button } from "./ui/button.tsx";
 import { ConnectionBanner } from "./ui/connection-banner.tsx";
 import { Logo } from "./ui/logo.tsx";
 import { RolePill } from "./ui/role-pill.tsx";
+import { SessionNews } from "./ui/session-news.tsx";
 
 /** The frame around every page: skip link, header with navigation, state of the connection, footer. */
 export function Layout() {
@@ -39,6 +40,7 @@ export function Layout() {
         </div>
       </header>
       <ConnectionBanner />
+      <SessionNews />
       <main id="content" tabIndex={-1}>
         <Outlet />
       </main>
@@ -57,6 +59,8 @@ function MemberLinks({ user }: { user: User }) {
     <>
       <NavLink to="/token">Token</NavLink>
       <NavLink to="/account">Account</NavLink>
+      <NavLink to="/sessions">Sessions</NavLink>
+      <NavLink to="/audit">Audit</NavLink>
       {mayActAs(user.role, "MANAGER") && <NavLink to="/people">People</NavLink>}
     </>
   );

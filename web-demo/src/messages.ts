@@ -7,6 +7,17 @@ const REASONS: Readonly<Record<string, string>> = {
   TOKEN_STALE: "Your account has changed, and this token still tells the old story.",
   TOKEN_INVALID: "This is not a token that the server signed.",
   SESSION_ENDED: "Your session was ended. Please sign in again.",
+  LOGGED_OUT: "You have signed out in another tab.",
+  LOGGED_OUT_EVERYWHERE: "You have signed out on all your devices.",
+  SESSION_REVOKED: "You ended this session from another device. Please sign in again.",
+  ENDED_BY_ADMINISTRATOR: "An administrator ended your session. Please sign in again.",
+  PASSWORD_CHANGED:
+    "Your password was changed on another device, which signed this one out. Please sign in with the new password.",
+  ACCOUNT_DELETED: "This account has been deleted.",
+  SESSION_LIMIT:
+    "You are signed in on so many devices that this one, the oldest, had to make room. Please sign in again.",
+  SESSION_REPLACED: "A newer sign-in in this browser took the place of this one.",
+  SESSION_EXPIRED: "Your session has reached its end. Please sign in again.",
   REFRESH_MISSING: "You are no longer signed in on this device. Please sign in again.",
   REFRESH_INVALID: "Your sign-in on this device is no longer valid. Please sign in again.",
   REFRESH_EXPIRED: "You were away for long enough that your session ran out. Please sign in again.",
@@ -14,8 +25,10 @@ const REASONS: Readonly<Record<string, string>> = {
     "Somebody else may have used a copy of your sign-in, so we ended the session to be safe. Please sign in again.",
   BAD_CREDENTIALS: "The e-mail address or the password is wrong.",
   ROLE_REQUIRED: "Your role does not allow this.",
-  REAUTHENTICATION_REQUIRED:
-    "For your safety this needs a sign-in younger than 10 minutes. Please sign out and in again, then repeat the change.",
+  REAUTHENTICATION_REQUIRED: "For your safety this needs your password. Nothing was changed.",
+  LAST_ADMINISTRATOR:
+    "This is the only administrator. Make somebody else an administrator first; nothing was changed.",
+  OWN_ACCOUNT: "An administrator cannot do this to their own account. Another administrator can.",
   ACCOUNT_DISABLED: "This account has been switched off. Please talk to an administrator.",
   ORIGIN_REFUSED: "The server does not accept sign-ins from this address.",
   EMAIL_INVALID: "This is not an e-mail address. It should look like ana@example.com.",
@@ -88,5 +101,12 @@ export function fieldOf(error: unknown): string | null {
 
 /** The sentence for a signed-out page, or null when there is nothing to explain (own sign-out in this tab). */
 export function goodbyeFor(reason: string | null): string | null {
-  return reason === null ? null : textFor(reason);
+  return reason === null ? null : (textFor(reason) ?? textFor("SESSION_ENDED"));
+}
+
+/** True where the person signed out on purpose, here or elsewhere, and so does not want to come back to this page. */
+export function leftOnPurpose(reason: string | null): boolean {
+  return (
+    reason === null || ["LOGGED_OUT", "LOGGED_OUT_EVERYWHERE", "ACCOUNT_DELETED"].includes(reason)
+  );
 }

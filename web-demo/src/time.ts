@@ -29,12 +29,27 @@ export function countdown(ms: number): string {
   return `${seconds} s`;
 }
 
-/** The local clock in milliseconds, read once a second. */
-export function useNow(): number {
+const RELATIVE = new Intl.RelativeTimeFormat("en-GB");
+const UNITS = [
+  ["day", 86_400_000],
+  ["hour", 3_600_000],
+  ["minute", 60_000],
+] as const;
+
+/** "3 minutes ago", "in 7 days" or "just now": `ms` as seen from `now`, both Unix time in milliseconds. */
+export function relative(ms: number, now: number): string {
+  const distance = ms - now;
+  const unit = UNITS.find(([, length]) => Math.abs(distance) >= length);
+  if (unit) return RELATIVE.format(Math.trunc(distance / unit[1]), unit[0]);
+  return distance > 0 ? "in less than a minute" : "just now";
+}
+
+/** The local clock in milliseconds, read again after every `periodMs`. */
+export function useNow(periodMs = 1000): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 1000);
+    const timer = setInterval(() => setNow(Date.now()), periodMs);
     return () => clearInterval(timer);
-  }, []);
+  }, [periodMs]);
   return now;
 }

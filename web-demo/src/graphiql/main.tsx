@@ -16,6 +16,9 @@ const VARIABLES = {
   password: "four unrelated words here",
   name: "Ana",
   newName: "Ana Lovelace",
+  newPassword: "four other words there",
+  newRole: "MANAGER",
+  disabled: true,
   first: 10,
   id: "00000000-0000-7000-8000-000000000000",
 };

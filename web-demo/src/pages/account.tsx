@@ -1,22 +1,22 @@
 import type { User } from "@countersign/client";
-import { useState } from "react";
+import { Link } from "react-router";
+import { DeleteAccount } from "../account/delete-account.tsx";
+import { PasswordForm } from "../account/password-form.tsx";
+import { ProfileForm } from "../account/profile-form.tsx";
 import { useAnswer } from "../answer.ts";
-import { client, useSession } from "../client.ts";
-import { ME, type MeData, UPDATE_PROFILE, type UpdateProfileData } from "../queries.ts";
+import { useSession } from "../client.ts";
+import { ME, type MeData } from "../queries.ts";
 import { date, timeOfDay } from "../time.ts";
-import { Button } from "../ui/button.tsx";
 import { Failure } from "../ui/failure.tsx";
-import { Field } from "../ui/field.tsx";
-import { useForm } from "../ui/form.ts";
-import { Notice } from "../ui/notice.tsx";
 import { Page } from "../ui/page.tsx";
 import { RolePill } from "../ui/role-pill.tsx";
 
 /** The signed-in user's account, as the database has it, and the forms that change it. */
 export function AccountPage() {
-  const answer = useAnswer<MeData>(ME);
-  const [changed, setChanged] = useState<User | null>(null);
-  const me = changed ?? answer.data?.me;
+  const { user } = useSession();
+  // What changed in the session's user, from here or from elsewhere, is read again.
+  const answer = useAnswer<MeData>(ME, {}, JSON.stringify(user));
+  const me = answer.data?.me;
   return (
     <Page title="Your account" lead="Read from the database just now, not from the token.">
       <Failure answer={answer} />
@@ -25,6 +25,7 @@ export function AccountPage() {
           <div>
             <Facts me={me} />
             <ThisSession />
+            <DeleteAccount />
           </div>
           <div>
             <ProfileForm
@@ -33,7 +34,7 @@ export function AccountPage() {
               title="Change your name"
               label="Name"
               empty="Please give your name."
-              onChanged={setChanged}
+              onChanged={answer.askAgain}
             />
             <ProfileForm
               me={me}
@@ -41,9 +42,10 @@ export function AccountPage() {
               title="Change your e-mail address"
               label="E-mail"
               empty="Please give your e-mail address."
-              hint="Needs a sign-in younger than 10 minutes."
-              onChanged={setChanged}
+              hint="Asks for your password if you signed in a while ago."
+              onChanged={answer.askAgain}
             />
+            <PasswordForm email={me.email} />
           </div>
         </div>
       )}
@@ -97,55 +99,9 @@ function ThisSession() {
           </>
         )}
       </dl>
+      <p className="card-end">
+        <Link to="/sessions">All your sessions</Link>
+      </p>
     </section>
-  );
-}
-
-interface ProfileFormProps {
-  me: User;
-  field: "name" | "email";
-  title: string;
-  label: string;
-  empty: string;
-  hint?: string;
-  onChanged(user: User): void;
-}
-
-/** Changes one field of the profile, then renews the token so that the whole page knows. */
-function ProfileForm({ me, field, title, label, empty, hint, onChanged }: ProfileFormProps) {
-  const [saved, setSaved] = useState(false);
-  const form = useForm({
-    fields: [field],
-    check: (values) => {
-      setSaved(false);
-      return values[field].trim() === "" ? { [field]: empty } : {};
-    },
-    send: async (input) => {
-      const { updateProfile } = await client.request<UpdateProfileData>(UPDATE_PROFILE, { input });
-      onChanged(updateProfile);
-      setSaved(true);
-      // The change is stored already: where this renewal fails, the next one brings the new name.
-      client.session.token({ force: true }).catch(() => {});
-    },
-  });
-  return (
-    <form className="card" ref={form.ref} onSubmit={form.onSubmit} noValidate>
-      <h2>{title}</h2>
-      {form.problems.form && <Notice tone="bad">{form.problems.form}</Notice>}
-      {saved && <Notice tone="good">Saved.</Notice>}
-      <Field
-        label={label}
-        name={field}
-        type={field === "email" ? "email" : "text"}
-        autoComplete={field}
-        defaultValue={me[field]}
-        required
-        hint={hint}
-        problems={form.problems}
-      />
-      <Button type="submit" busy={form.busy}>
-        {form.busy ? "Saving…" : "Save"}
-      </Button>
-    </form>
   );
 }

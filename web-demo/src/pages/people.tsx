@@ -1,12 +1,14 @@
 import type { User } from "@countersign/client";
 import { useEffect, useRef, useState } from "react";
-import { useSearchParams } from "react-router";
+import { Link, useLocation, useSearchParams } from "react-router";
 import { useAnswer } from "../answer.ts";
 import { mayActAs, useSession } from "../client.ts";
 import { USERS, type UsersData } from "../queries.ts";
 import { date } from "../time.ts";
 import { Button } from "../ui/button.tsx";
 import { Failure } from "../ui/failure.tsx";
+import { NeedsManager } from "../ui/needs-manager.tsx";
+import { Notice } from "../ui/notice.tsx";
 import { Page } from "../ui/page.tsx";
 import { RolePill } from "../ui/role-pill.tsx";
 
@@ -18,7 +20,7 @@ const TYPING_PAUSE_MS = 250;
 export function PeoplePage() {
   const { user } = useSession();
   if (user === null) return null;
-  if (!mayActAs(user.role, "MANAGER")) return <NeedsManager user={user} />;
+  if (!mayActAs(user.role, "MANAGER")) return <NeedsManager title="People" user={user} />;
   return (
     <Page title="People" lead="Everyone with an account. You see this because your role allows it.">
       <People />
@@ -26,24 +28,10 @@ export function PeoplePage() {
   );
 }
 
-function NeedsManager({ user }: { user: User }) {
-  return (
-    <Page
-      title="People"
-      heading="This page needs the role MANAGER"
-      lead="The list of people is for managers and administrators."
-    >
-      <p>
-        Your role is <RolePill role={user.role} />. An administrator can change it, and it counts
-        from your next click on: you do not have to sign in again.
-      </p>
-    </Page>
-  );
-}
-
 /** The filters live in the address, so that a filtered list can be bookmarked and survives a reload. */
 function People() {
   const [params, setParams] = useSearchParams();
+  const { state } = useLocation();
   const role = ROLES.find((known) => known === params.get("role")) ?? "";
   const search = params.get("search") ?? "";
   const [typed, setTyped] = useState(search);
@@ -73,7 +61,7 @@ function People() {
           <input
             type="search"
             value={typed}
-            placeholder="Start of a name or address"
+            placeholder="Name or address"
             onChange={(event) => type(event.target.value)}
           />
         </label>
@@ -87,6 +75,7 @@ function People() {
           </select>
         </label>
       </search>
+      {state?.deleted && <Notice tone="good">{state.deleted} was deleted.</Notice>}
       <PeoplePages key={`${role} ${search}`} role={role} search={search} />
     </>
   );
@@ -108,23 +97,25 @@ function PeoplePages({ role, search }: { role: string; search: string }) {
   return (
     <div aria-busy={loading}>
       {page && <PeopleTable people={page.edges.map((edge) => edge.node)} />}
-      <div className="pager">
-        <Button
-          disabled={trail.length === 0}
-          busy={loading}
-          onClick={() => setTrail(trail.slice(0, -1))}
-        >
-          Previous
-        </Button>
-        <p role="status">{loading ? "Loading…" : `Page ${trail.length + 1}`}</p>
-        <Button
-          disabled={next === null}
-          busy={loading}
-          onClick={() => next !== null && setTrail([...trail, next])}
-        >
-          Next
-        </Button>
-      </div>
+      {(next !== null || trail.length > 0) && (
+        <div className="pager">
+          <Button
+            disabled={trail.length === 0}
+            busy={loading}
+            onClick={() => setTrail(trail.slice(0, -1))}
+          >
+            Previous
+          </Button>
+          <p role="status">{loading ? "Loading…" : `Page ${trail.length + 1}`}</p>
+          <Button
+            disabled={next === null}
+            busy={loading}
+            onClick={() => next !== null && setTrail([...trail, next])}
+          >
+            Next
+          </Button>
+        </div>
+      )}
     </div>
   );
 }
@@ -151,7 +142,7 @@ function PeopleTable({ people }: { people: readonly User[] }) {
         {people.map((person) => (
           <tr key={person.id}>
             <th scope="row">
-              {person.name}
+              <Link to={`/people/${person.id}`}>{person.name}</Link>
               <span className="people-email">{person.email}</span>
             </th>
             <td>

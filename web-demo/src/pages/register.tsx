@@ -1,24 +1,21 @@
 import { Link } from "react-router";
-import { useAnswer } from "../answer.ts";
 import { client } from "../client.ts";
-import { PASSWORD_POLICY, type PasswordPolicyData } from "../queries.ts";
+import { useNewPassword } from "../password.ts";
 import { Button } from "../ui/button.tsx";
 import { Field, PasswordField } from "../ui/field.tsx";
 import { useForm } from "../ui/form.ts";
 import { Notice } from "../ui/notice.tsx";
 import { Page } from "../ui/page.tsx";
 
-type Policy = PasswordPolicyData["passwordPolicy"];
-
 /** Create an account; whoever does is signed in with it. */
 export function RegisterPage() {
-  const policy = useAnswer<PasswordPolicyData>(PASSWORD_POLICY).data?.passwordPolicy;
+  const newPassword = useNewPassword();
   const form = useForm({
     fields: ["name", "email", "password"],
     check: ({ name, email, password }) => ({
-      ...(name.trim() === "" && { name: "Please give your name." }),
-      ...(email.trim() === "" && { email: "Please give your e-mail address." }),
-      ...passwordProblem(password, policy),
+      name: name.trim() === "" && "Please give your name.",
+      email: email.trim() === "" && "Please give your e-mail address.",
+      password: newPassword.problem(password),
     }),
     send: async (input) => {
       await client.register(input);
@@ -44,10 +41,7 @@ export function RegisterPage() {
           name="password"
           autoComplete="new-password"
           required
-          hint={
-            policy &&
-            `${policy.minLength} to ${policy.maxLength} characters. Long beats complicated.`
-          }
+          hint={newPassword.hint}
           problems={form.problems}
         />
         <Button look="primary" type="submit" busy={form.busy}>
@@ -59,17 +53,4 @@ export function RegisterPage() {
       </p>
     </Page>
   );
-}
-
-/** Says what can be said before asking the server, which decides and also knows what is easy to guess. */
-function passwordProblem(password: string, policy: Policy | undefined): { password?: string } {
-  if (password === "") return { password: "Please choose a password." };
-  const length = [...password.normalize("NFC")].length;
-  if (policy && length < policy.minLength) {
-    return { password: `Please use at least ${policy.minLength} characters; this has ${length}.` };
-  }
-  if (policy && length > policy.maxLength) {
-    return { password: `Please use at most ${policy.maxLength} characters; this has ${length}.` };
-  }
-  return {};
 }

@@ -12,8 +12,8 @@ export function SignInPage() {
   const form = useForm({
     fields: ["email", "password"],
     check: ({ email, password }) => ({
-      ...(email.trim() === "" && { email: "Please give your e-mail address." }),
-      ...(password === "" && { password: "Please give your password." }),
+      email: email.trim() === "" && "Please give your e-mail address.",
+      password: password === "" && "Please give your password.",
     }),
     send: async (input) => {
       await client.login(input);

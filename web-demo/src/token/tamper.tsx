@@ -69,7 +69,7 @@ function PageVerdict({ copy }: { copy: string }) {
 /** The checker's own words, where they say more than the message for the reason. */
 function Detail({ check }: { check: Check }) {
   if (check.result !== "refused" || check.error.message === messageFor(check.error)) return null;
-  return <p className="muted">{check.error.message}</p>;
+  return <p className="muted checker-words">{check.error.message}</p>;
 }
 
 interface Reply {

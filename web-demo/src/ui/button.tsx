@@ -1,7 +1,7 @@
 import type { ComponentProps } from "react";
 
 interface ButtonProps extends ComponentProps<"button"> {
-  look?: "primary" | "plain";
+  look?: "primary" | "plain" | "danger";
   /** While true a press does nothing; the button keeps the focus, which `disabled` would take from it. */
   busy?: boolean;
 }

@@ -1,3 +1,4 @@
+import { CountersignError } from "@countersign/client";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { fieldOf, messageFor } from "../messages.ts";
 
@@ -19,9 +20,11 @@ export interface FormState {
 
 interface FormRules<Name extends string> {
   fields: readonly Name[];
-  /** Sentences for the fields that cannot be sent as they are. */
-  check(values: Record<Name, string>): Partial<Record<Name, string>>;
+  /** Sentences for the fields that cannot be sent as they are; what is not a sentence says that the field is good. */
+  check(values: Record<Name, string>): Partial<Record<Name, string | false | null>>;
   send(values: Record<Name, string>): Promise<void>;
+  /** The field that holds the user's own password: it is to blame when that is wrong. */
+  password?: Name;
 }
 
 /**
@@ -42,9 +45,10 @@ export function useForm<Name extends string>(rules: FormRules<Name>): FormState 
   async function submit(data: FormData) {
     const entries = rules.fields.map((name) => [name, String(data.get(name) ?? "")] as const);
     const values = Object.fromEntries(entries) as Record<Name, string>;
-    const wrong = rules.check(values);
-    if (Object.keys(wrong).length > 0) {
-      setProblems({ fields: wrong as Record<string, string>, form: null });
+    const checked = Object.entries<string | false | null | undefined>(rules.check(values));
+    const wrong = checked.flatMap(([name, sentence]) => (sentence ? [[name, sentence]] : []));
+    if (wrong.length > 0) {
+      setProblems({ fields: Object.fromEntries(wrong), form: null });
       return;
     }
     setBusy(true);
@@ -52,7 +56,7 @@ export function useForm<Name extends string>(rules: FormRules<Name>): FormState 
     try {
       await rules.send(values);
     } catch (error) {
-      setProblems(problemsOf(error, rules.fields));
+      setProblems(problemsOf(error, rules));
     } finally {
       setBusy(false);
     }
@@ -69,7 +73,10 @@ export function useForm<Name extends string>(rules: FormRules<Name>): FormState 
   };
 }
 
-function problemsOf(error: unknown, fields: readonly string[]): Problems {
+function problemsOf(error: unknown, { fields, password }: FormRules<string>): Problems {
+  if (password && error instanceof CountersignError && error.reason === "BAD_CREDENTIALS") {
+    return { fields: { [password]: "This is not your password." }, form: null };
+  }
   const text = messageFor(error);
   const field = fieldOf(error);
   if (field !== null && fields.includes(field)) return { fields: { [field]: text }, form: null };
