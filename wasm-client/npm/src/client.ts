@@ -1,19 +1,17 @@
 import { type AuthPayload, authApi } from "./auth.js";
-import { CountersignError } from "./error.js";
+import { isRenewable, sessionChanged, unreachable } from "./error.js";
 import { type Fetch, parseJson } from "./fetch-json.js";
 import { execute, type GraphQLAnswer } from "./graphql.js";
 import { PlannedSession } from "./session.js";
 import type { Client, ClientOptions } from "./types.js";
-
-/** The reasons after which a new token helps. */
-const RENEWABLE = ["TOKEN_EXPIRED", "TOKEN_STALE", "TOKEN_MISSING", "TOKEN_INVALID"];
 
 /** Makes a client. Nothing is touched or sent before its first use, so this is safe on a server. */
 export function createClient(options: ClientOptions): Client {
   const { endpoint, transport = "COOKIE", id = "default", refreshTokenStore: store } = options;
   const send: Fetch = (input, init) => (options.fetch ?? globalThis.fetch)(input, init);
   const url = () => new URL(endpoint, globalThis.location?.href);
-  const session = new PlannedSession({ api: authApi(send, url, transport), id, transport, store });
+  const api = authApi(send, url, transport);
+  const session = new PlannedSession({ api, url, id, transport, store, events: options.events });
 
   async function authorisedFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
     const request = new Request(input, init);
@@ -24,32 +22,33 @@ export function createClient(options: ClientOptions): Client {
     const { sessionId } = session.state;
     const grant = await session.grant({ signal });
     if (grant === null) return send(request);
-    if (sessionId !== null && grant.sessionId !== sessionId) throw changed();
+    if (sessionId !== null && grant.sessionId !== sessionId) throw sessionChanged();
     const response = await send(withToken(request, grant));
     const refusal = await readRefusal(response);
     if (refusal === undefined) return response;
     if (refusal === "ended") {
       // The refresh learns it too, and ends the session here; the answer stands whatever comes of that.
-      await successor(grant, signal).catch(() => {});
+      await session.successor(grant, signal).catch(() => {});
       return response;
     }
-    const renewed = await successor(grant, signal);
+    const renewed = await session.successor(grant, signal);
     if (renewed?.sessionId !== grant.sessionId) return response;
     return send(withToken(again, renewed));
   }
 
-  /** What replaces a grant that the server refused. */
-  async function successor(refused: AuthPayload, signal: AbortSignal): Promise<AuthPayload | null> {
-    const current = await session.grant({ signal });
-    if (current?.accessToken !== refused.accessToken) return current;
-    return session.grant({ force: true, signal });
-  }
+  /** Loaded when they are needed, which is seldom. */
+  const acts = async () => (await import("./acts.js").catch(unreachable)).actsOf(session, api);
 
   return {
     session,
     register: (input) => session.signIn("register", { ...input }),
     login: (input) => session.signIn("login", { ...input }),
     logout: () => session.signOut(),
+    logoutEverywhere: async () => (await acts()).end("logoutEverywhere"),
+    changePassword: async (input) =>
+      (await acts()).renew("changePassword", { input: { ...input } }),
+    reauthenticate: async (password) => (await acts()).renew("reauthenticate", { password }),
+    deleteAccount: async (password) => (await acts()).end("deleteAccount", { password }),
     request: (query, variables, { signal, operationName } = {}) =>
       execute({
         fetch: authorisedFetch,
@@ -57,16 +56,12 @@ export function createClient(options: ClientOptions): Client {
         query,
         variables,
         operationName,
-        credentials: transport === "COOKIE" ? "include" : "omit",
+        // The session's cookie serves the session alone; a proxy in front of the app may want its own.
+        credentials: transport === "COOKIE" ? "same-origin" : "omit",
         signal,
       }),
     fetch: authorisedFetch,
   };
-}
-
-/** What was asked for as one user must not be done as another. */
-function changed(): CountersignError {
-  return new CountersignError("SESSION_CHANGED", "another session began; nothing was sent");
 }
 
 function withToken(request: Request, { accessToken }: AuthPayload): Request {
@@ -88,7 +83,5 @@ async function readRefusal(response: Response): Promise<"renewable" | "ended" | 
     .map(({ extensions }) => String(extensions?.reason));
   if (reasons.includes("SESSION_ENDED")) return "ended";
   const isExecuted = Object.values(data ?? {}).some((value) => value !== null);
-  return !isExecuted && reasons.some((reason) => RENEWABLE.includes(reason))
-    ? "renewable"
-    : undefined;
+  return !isExecuted && reasons.some((reason) => isRenewable(reason)) ? "renewable" : undefined;
 }

@@ -35,7 +35,10 @@ export type ErrorReason =
   | "REAUTHENTICATION_REQUIRED"
   | "ACCOUNT_DISABLED"
   | "REGISTRATION_CLOSED"
+  | "LAST_ADMINISTRATOR"
+  | "OWN_ACCOUNT"
   | "ORIGIN_REFUSED"
+  | "SUBSCRIPTIONS_ONLY"
   | "EMAIL_UNVERIFIED"
   | "EMAIL_INVALID"
   | "EMAIL_TAKEN"
@@ -89,4 +92,19 @@ export class CountersignError extends Error {
 /** The error of a token that breaks a rule. */
 export function invalidToken(message = "the token is not valid"): CountersignError {
   return new CountersignError("UNAUTHENTICATED", message, { reason: "TOKEN_INVALID" });
+}
+
+/** What was asked for as one user must not be done as another. */
+export function sessionChanged(): CountersignError {
+  return new CountersignError("SESSION_CHANGED", "another session began; nothing was sent");
+}
+
+/** Throws the error of a server that does not answer. */
+export function unreachable(cause: unknown): never {
+  throw new CountersignError("NETWORK", "the server did not answer", { cause });
+}
+
+/** Whether a refusal with `reason` is of the token that was sent, so that another may do. */
+export function isRenewable(reason = ""): boolean {
+  return reason.startsWith("TOKEN_");
 }

@@ -1,4 +1,4 @@
-import { CountersignError } from "./error.js";
+import { CountersignError, unreachable } from "./error.js";
 
 /** A fetch function, such as the platform's. */
 export type Fetch = typeof globalThis.fetch;
@@ -30,7 +30,7 @@ export async function fetchJson(
   } catch (cause) {
     init.signal?.throwIfAborted();
     if (cause instanceof CountersignError) throw cause;
-    throw new CountersignError("NETWORK", "the server did not answer", { cause });
+    return unreachable(cause);
   }
 }
 

@@ -11,6 +11,7 @@ export interface Call {
   credentials?: RequestCredentials;
   signal?: AbortSignal | undefined;
   limitMs?: number;
+  token?: string | undefined;
 }
 
 /** A GraphQL answer, as far as this package reads it. */
@@ -31,6 +32,7 @@ export async function execute<T>(call: Call): Promise<T> {
     headers: {
       "content-type": "application/json",
       accept: "application/graphql-response+json, application/json;q=0.9",
+      ...(call.token && { authorization: `Bearer ${call.token}` }),
     },
     body: JSON.stringify({ query, variables, operationName }),
     signal: call.signal ?? null,

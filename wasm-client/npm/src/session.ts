@@ -1,5 +1,6 @@
 import { type AuthApi, type AuthPayload, endsSession } from "./auth.js";
 import { CountersignError } from "./error.js";
+import type { Watch } from "./events.js";
 import { createHints } from "./hints.js";
 import { createLock } from "./lock.js";
 import { type Memory, newAttempt, openMemory } from "./memory.js";
@@ -14,9 +15,12 @@ const SAVE_LIMIT_MS = 1_000;
 /** What a session needs of its client. */
 export interface SessionOptions {
   api: AuthApi;
+  /** The address of `/graphql`. */
+  url: () => URL;
   id: string;
   transport: "COOKIE" | "BODY";
   store: RefreshTokenStore | undefined;
+  events: boolean | undefined;
 }
 
 /**
@@ -25,7 +29,8 @@ export interface SessionOptions {
  */
 export class PlannedSession implements Session {
   readonly #options: SessionOptions;
-  readonly #lock = createLock();
+  /** Around everything that sets or clears the refresh token. */
+  readonly lock = createLock();
   readonly #hints = createHints(
     () => this.#look(planner.Ticked),
     () => this.#look(planner.Woke),
@@ -46,6 +51,10 @@ export class PlannedSession implements Session {
   #farewells: (string | null)[] = [];
   /** Rises whenever the session becomes another one, so that an answer to the one before is dropped. */
   #epoch = 0;
+
+  /** The session whose end and changes are listened for. */
+  #watched: string | null = null;
+  #watch: Watch | undefined;
 
   #started = false;
   #beginning: Promise<void> | undefined;
@@ -72,6 +81,7 @@ export class PlannedSession implements Session {
     if (this.#started) return;
     this.#started = true;
     this.#hints.start();
+    this.#attend();
     this.#begin().then(
       () => {
         if (this.#started) this.#look(planner.Ticked);
@@ -83,6 +93,7 @@ export class PlannedSession implements Session {
   dispose(): void {
     this.#started = false;
     this.#hints.stop();
+    this.#attend();
   }
 
   async token(options?: TokenOptions): Promise<string | null> {
@@ -110,17 +121,39 @@ export class PlannedSession implements Session {
     return this.#grant;
   }
 
+  /** What replaces a grant that the server refused: of many that were refused together, one renews. */
+  async successor(refused: AuthPayload, signal?: AbortSignal): Promise<AuthPayload | null> {
+    const options = signal && { signal };
+    const current = await this.grant(options);
+    if (current?.accessToken !== refused.accessToken) return current;
+    return this.grant({ ...options, force: true });
+  }
+
   /** Signs in by `login` or `register`; the answer's session replaces the one before. */
   async signIn(field: "login" | "register", input: Record<string, string>): Promise<User> {
     await this.#begin();
-    const { user } = await this.#lock(async () => {
+    return this.obtain(
+      () => this.#options.api.signIn(field, input),
+      () => {
+        this.#epoch += 1;
+        // The server ends the session of a cookie that came along, not that of a token that did not.
+        if (this.#options.transport === "COOKIE") this.#farewells = [];
+        else if (this.#refreshToken !== null) this.#farewells.push(this.#refreshToken);
+        return true;
+      },
+    );
+  }
+
+  /** Gets a grant by `send`, under the lock; takes it over where `accepts` says so, and else signs it out. */
+  async obtain(
+    send: () => Promise<AuthPayload>,
+    accepts: (payload: AuthPayload) => boolean,
+  ): Promise<User> {
+    const { user } = await this.lock(async () => {
       const sentAt = Date.now();
-      const payload = await this.#options.api.signIn(field, input);
-      this.#epoch += 1;
-      // The server ends the session of a cookie that came along, not that of a token that did not.
-      if (this.#options.transport === "COOKIE") this.#farewells = [];
-      else if (this.#refreshToken !== null) this.#farewells.push(this.#refreshToken);
-      this.#accept(payload, sentAt);
+      const payload = await send();
+      if (accepts(payload)) this.#accept(payload, sentAt);
+      else this.#farewells.push(payload.refreshToken);
       return payload;
     });
     void this.#sendFarewells();
@@ -134,8 +167,20 @@ export class PlannedSession implements Session {
     await this.#sendFarewells();
   }
 
+  /** The session was ended from here, because of `reason`, and the cookie cleared. */
+  finish(reason: string): void {
+    this.#watch?.tell(reason);
+    if (!this.#hasLeft()) this.#end(planner.SignedOut, 0, reason);
+  }
+
+  /** The session `sessionId` was ended from elsewhere, because of `reason`. */
+  ended(sessionId: string, reason: string): void {
+    if (this.#grant?.sessionId === sessionId) this.#close(planner.SignedOut, 0, reason);
+  }
+
   /** Signs out here; the server still has to be told. */
   #leave(): void {
+    this.#watch?.tell("LOGGED_OUT");
     this.#farewells.push(this.#refreshToken);
     this.#end(planner.SignedOut, 0, null);
     if (this.#options.transport === "COOKIE") this.#memory.flag = "out";
@@ -207,7 +252,7 @@ export class PlannedSession implements Session {
   /** The one refresh under way. It never rejects: its outcome is in the state. */
   #refresh(): Promise<void> {
     const epoch = this.#epoch;
-    this.#flight ??= this.#lock(() => this.#renew(epoch)).finally(() => {
+    this.#flight ??= this.lock(() => this.#renew(epoch)).finally(() => {
       this.#flight = undefined;
     });
     return this.#flight;
@@ -274,11 +319,16 @@ export class PlannedSession implements Session {
   }
 
   #end(event: number, value: number, reason: string | null): void {
+    this.#memory.attempt = null;
+    this.#memory.flag = null;
+    this.#close(event, value, reason);
+  }
+
+  /** Ends the session in this tab; what the tabs share may be of one that began meanwhile. */
+  #close(event: number, value: number, reason: string | null): void {
     this.#epoch += 1;
     this.#grant = null;
     this.#reason = reason;
-    this.#memory.attempt = null;
-    this.#memory.flag = null;
     this.#keep(null);
     this.#advance(event, value);
   }
@@ -289,7 +339,7 @@ export class PlannedSession implements Session {
 
   async #sendFarewells(): Promise<void> {
     if (this.#farewells.length === 0) return;
-    await this.#lock(async () => {
+    await this.lock(async () => {
       while (this.#farewells.length > 0) {
         const [refreshToken = null] = this.#farewells;
         // Else somebody has signed in since, with the same cookie.
@@ -319,6 +369,26 @@ export class PlannedSession implements Session {
     this.#saved = this.#saved.then(() => store?.set(text)).catch(() => {});
   }
 
+  /** Listens for what happens to the session elsewhere, while it is started and somebody is signed in. */
+  #attend(): void {
+    const { url, id, events = typeof document !== "undefined" } = this.#options;
+    const sessionId = this.#started && events ? this.#state.sessionId : null;
+    if (sessionId === this.#watched) return;
+    this.#watched = sessionId;
+    this.#watch?.close();
+    this.#watch = undefined;
+    if (sessionId === null) return;
+    import("./events.js").then(
+      ({ Watch }) => {
+        if (sessionId === this.#watched)
+          this.#watch ??= new Watch(this, sessionId, url(), `countersign:${id}`);
+      },
+      () => {
+        this.#watched = null; // the network is away: the next change of state tries again
+      },
+    );
+  }
+
   /** Hands over to the WASM core's planner: after the first call, so that none waits for it. */
   #loadPlanner(): void {
     if (!this.#started || this.#isOver()) return;
@@ -346,6 +416,7 @@ export class PlannedSession implements Session {
     const next = snapshot(this.#numbers, this.#grant, this.#renewals, this.#reason);
     if (JSON.stringify(next) === JSON.stringify(this.#state)) return;
     this.#state = next;
+    this.#attend();
     for (const listener of this.#listeners) {
       queueMicrotask(() => {
         if (this.#listeners.has(listener)) listener(next);

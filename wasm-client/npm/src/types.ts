@@ -44,7 +44,10 @@ export interface SessionState {
   readonly refreshAt: number | null;
   /** Successful silent renewals since this page started. */
   readonly renewals: number;
-  /** Why the session ended or backs off: a reason of the server's, or a code. */
+  /**
+   * Why the session ended or backs off: the reason of the server's event (`SESSION_REVOKED`, `ENDED_BY_ADMINISTRATOR`,
+   * `LOGGED_OUT` in another tab, …) or of the renewal that failed, or a code. Null after a sign-out in this tab.
+   */
   readonly reason: string | null;
 }
 
@@ -104,6 +107,12 @@ export interface ClientOptions {
   fetch?: typeof globalThis.fetch;
   /** With `BODY` only. */
   refreshTokenStore?: RefreshTokenStore;
+  /**
+   * Whether a started session listens for its end and its changes, from the server (a WebSocket at the endpoint's address
+   * and `/ws`) and from the other tabs. True in a page when absent; elsewhere false, because an open socket keeps a process
+   * alive. Without, or where no WebSocket gets through, both show at the next request.
+   */
+  events?: boolean;
 }
 
 /** What a GraphQL request may be given. */
@@ -121,6 +130,26 @@ export interface Client {
   login(input: { email: string; password: string }): Promise<User>;
   /** The same as `session.signOut()`. */
   logout(): Promise<void>;
+  /** Ends all of the user's sessions, this one included (reason `LOGGED_OUT_EVERYWHERE`); returns how many. */
+  logoutEverywhere(): Promise<number>;
+  /**
+   * Changes the password, which ends the user's other sessions; this one goes on.
+   *
+   * @throws CountersignError, for example `BAD_CREDENTIALS`, or `BAD_USER_INPUT` with the field `newPassword`.
+   */
+  changePassword(input: { currentPassword: string; newPassword: string }): Promise<User>;
+  /**
+   * Proves the password again, which acts refused with `REAUTHENTICATION_REQUIRED` ask for: do them right after.
+   *
+   * @throws CountersignError, for example with reason `BAD_CREDENTIALS`.
+   */
+  reauthenticate(password: string): Promise<User>;
+  /**
+   * Deletes the account; the session ends here with the reason `ACCOUNT_DELETED`.
+   *
+   * @throws CountersignError, for example with reason `BAD_CREDENTIALS` or `LAST_ADMINISTRATOR`.
+   */
+  deleteAccount(password: string): Promise<void>;
   /**
    * Sends a GraphQL operation with the access token and returns its data.
    *
