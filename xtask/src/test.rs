@@ -34,7 +34,7 @@ enum Part {
     Rust,
     /// The types of all TypeScript, and of the npm package as others see it.
     Types,
-    /// The npm package's tests in Node, against the real server.
+    /// The tests in Node, of the npm package and of the example service, against the real server.
     Client,
     /// The browser tests, in Chromium against the real server.
     Browser,
@@ -49,7 +49,7 @@ impl Part {
             Self::Licences => "licences and sources",
             Self::Rust => "Rust tests",
             Self::Types => "TypeScript types",
-            Self::Client => "npm package's tests",
+            Self::Client => "Node tests",
             Self::Browser => "browser tests",
         }
     }
@@ -79,9 +79,12 @@ impl Part {
             Self::Client => {
                 npm::build(project, step)?;
                 build_server(project, step)?;
-                let mut tests = project.command("npm", "test -w wasm-client/npm");
-                tests.env("COUNTERSIGN_BIN", project.server("debug"));
-                step.run(tests)
+                for workspace in ["wasm-client/npm", "examples/node-service"] {
+                    let mut tests = project.command("npm", &format!("test -w {workspace}"));
+                    tests.env("COUNTERSIGN_BIN", project.server("debug"));
+                    step.run(tests)?;
+                }
+                Ok(())
             }
             Self::Browser => {
                 npm::build(project, step)?;

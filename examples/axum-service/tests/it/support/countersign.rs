@@ -98,6 +98,7 @@ fn command(folder: &TempDir, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binary());
     command
         .current_dir(folder.path())
+        .env("COUNTERSIGN_LOG__FILTER", "warn")
         .env(
             "COUNTERSIGN_DATABASE__URL",
             format!("sqlite://{}", database.display()),
