@@ -10,9 +10,9 @@ use crate::audit::Audit;
 use crate::clock::{Clock, DatabaseClock, Rng, node_time, random};
 use crate::config::{LEAST_SECRET, Settings};
 use crate::graphql::{self, Schema, Services};
-use crate::sessions::Sessions;
+use crate::sessions::{Events, Feed, Sessions};
 use crate::storage::{Storage, StorageError};
-use crate::tokens::{KeyError, KeyRing, Sealer, Tokens};
+use crate::tokens::{KeyError, KeyRing, MAX_ENTRIES, Revocations, Sealer, Tokens};
 use crate::values::Secret;
 
 /// A running server's parts.
@@ -25,9 +25,12 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// Sessions.
     pub sessions: Arc<Sessions>,
+    /// Who listens to what happens to their sessions.
+    pub events: Arc<Events>,
     /// What is served at `/graphql`.
     pub schema: Schema,
-    storage: Storage,
+    /// The database.
+    pub storage: Storage,
     database_clock: Option<Arc<DatabaseClock>>,
     rng: Arc<Rng>,
 }
@@ -49,9 +52,7 @@ pub enum StartError {
     SecretFile(String, std::io::Error),
 }
 
-/// How often the node's clock is compared with the database's.
-const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
-/// How often expired sessions are deleted.
+/// How often expired rows are deleted.
 const CLEANING_INTERVAL: Duration = Duration::from_secs(3600);
 
 impl App {
@@ -93,10 +94,22 @@ impl App {
             clock.clone(),
             rng.clone(),
         ));
+        storage.note_access_ttl(settings.tokens.access_ttl).await?;
+        let revocations = Arc::new(Revocations::new(clock.clone(), MAX_ENTRIES));
+        let events = Arc::new(Events::default());
+        let feed = Feed::start(
+            storage.clone(),
+            revocations,
+            events.clone(),
+            clock.clone(),
+            database_clock.clone(),
+        )
+        .await?;
         let audit = Arc::new(Audit::new(clock.clone(), rng.clone()));
         let sessions = Arc::new(Sessions::new(
             storage.clone(),
             tokens.clone(),
+            feed,
             audit.clone(),
             clock.clone(),
             rng.clone(),
@@ -124,6 +137,7 @@ impl App {
             tokens,
             accounts,
             sessions,
+            events,
             schema,
             storage,
             database_clock,
@@ -157,23 +171,14 @@ impl App {
         format!("{:032x}", u128::from_be_bytes(random(&*self.rng)))
     }
 
-    /// Keeps the clock measured and expired sessions deleted, for as long as the server runs.
+    /// Deletes what has expired, for as long as the server runs.
     pub async fn keep_house(self: Arc<Self>) {
-        let mut measuring = tokio::time::interval(CLOCK_INTERVAL);
         let mut cleaning = tokio::time::interval(CLEANING_INTERVAL);
         loop {
-            tokio::select! {
-                _ = measuring.tick() => {
-                    if let Some(clock) = &self.database_clock
-                        && let Err(error) = measure(&self.storage, clock).await
-                    {
-                        tracing::warn!(%error, "the database's clock could not be read");
-                    }
-                }
-                _ = cleaning.tick() => match self.sessions.delete_expired().await {
-                    Ok(count) => tracing::debug!(count, "expired sessions were deleted"),
-                    Err(error) => tracing::warn!(%error, "expired sessions could not be deleted"),
-                },
+            cleaning.tick().await;
+            match self.sessions.delete_expired().await {
+                Ok(count) => tracing::debug!(count, "what has expired was deleted"),
+                Err(error) => tracing::warn!(%error, "what has expired could not be deleted"),
             }
         }
     }

@@ -40,6 +40,14 @@ pub enum AccountError {
     /// The caller signed in too long ago for this.
     #[error("This needs a recent sign-in. Sign in again and repeat it.")]
     ReauthenticationRequired,
+    /// The account of an administrator's own is not changed by the acts that change others'.
+    #[error(
+        "This is your own account. Another administrator can do this, and deleteAccount deletes it."
+    )]
+    OwnAccount,
+    /// What is wrong with the new password of a change, whose field has another name.
+    #[error(transparent)]
+    NewPassword(Box<AccountError>),
     /// More passwords are being checked than the machine can keep up with.
     #[error("The server is busy. Try again in a moment.")]
     Busy(Duration),

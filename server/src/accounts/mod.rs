@@ -1,5 +1,7 @@
 //! Accounts: who there is, how they prove who they are, and what they may change.
 
+mod administration;
+mod credentials;
 mod error;
 mod password;
 mod user;
@@ -17,10 +19,9 @@ use crate::audit::{Audit, AuthEventKind};
 use crate::clock::{Clock, Rng, random};
 use crate::sessions::{Grant, SessionError, Sessions};
 use crate::storage::{
-    AuthEventRow, ProfileChange, ProfileUpdate, SessionRow, Storage, StorageError, UserFilter,
-    UserRow,
+    AuthEventRow, ProfileChange, SessionRow, Storage, StorageError, UserFilter, UserRow,
 };
-use crate::values::{Email, Identity, Name, Peer, Role, Secret, Transport, UserId};
+use crate::values::{Email, Identity, Name, Peer, Reason, Role, Secret, Transport, UserId};
 
 /// Makes, finds and changes accounts, and signs people in.
 pub struct Accounts {
@@ -117,7 +118,8 @@ impl Accounts {
         self.insert(user.clone(), Some(session.clone()), event)
             .await?;
         self.end_replaced(sign_in).await;
-        Ok(self.sessions.grant(user, &session, session.created_at)?)
+        let now = session.created_at;
+        Ok(self.sessions.grant(user, &session, now, now)?)
     }
 
     /// Makes an account, for an operator.
@@ -220,7 +222,7 @@ impl Accounts {
         if let (Some(token), Transport::Cookie) = (&sign_in.replaces, sign_in.transport)
             && let Err(error) = self
                 .sessions
-                .end_by_token(token.expose(), sign_in.peer)
+                .end_by_token(token.expose(), Reason::SessionReplaced, sign_in.peer)
                 .await
         {
             tracing::warn!(%error, "the session of the replaced cookie could not be ended");
@@ -300,22 +302,33 @@ impl Accounts {
         if change.name.is_none() && change.email.is_none() {
             return Ok(current);
         }
-        if change.email.is_some() && now.since(caller.auth_time) > self.settings.fresh_auth {
-            return Err(AccountError::ReauthenticationRequired);
+        if change.email.is_some() {
+            self.check_fresh(caller)?;
         }
         let event = self
             .audit
             .event(AuthEventKind::ProfileChanged, peer)
             .user(caller.user)
             .session(caller.session);
-        match self
+        let written = self
             .storage
-            .update_profile(&caller.user, &caller.session, &change, event, now)
-            .await?
-        {
-            ProfileUpdate::Done(user) => Ok(User::from(*user)),
-            ProfileUpdate::SessionEnded => Err(SessionError::Ended.into()),
-            ProfileUpdate::EmailTaken => Err(AccountError::EmailTaken),
+            .update_profile(caller, &change, event, now)
+            .await;
+        match self.sessions.settle(written).await {
+            Ok(user) => Ok(user.into()),
+            Err(StorageError::Conflict) => Err(AccountError::EmailTaken),
+            Err(other) => Err(other.into()),
         }
+    }
+
+    /// Refuses a caller who proved their password too long ago for what they want to do.
+    ///
+    /// # Errors
+    /// [`AccountError::ReauthenticationRequired`].
+    pub fn check_fresh(&self, caller: &Identity) -> Result<(), AccountError> {
+        if self.clock.now().since(caller.auth_time) > self.settings.fresh_auth {
+            return Err(AccountError::ReauthenticationRequired);
+        }
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use async_graphql::{Context, Result};
 
 use super::error::{Denial, deny};
 use crate::accounts::Accounts;
-use crate::sessions::{Grant, Sessions};
+use crate::sessions::{AccessError, Grant, Sessions};
 use crate::tokens::TokenError;
 use crate::values::{Identity, Peer, Secret};
 
@@ -26,7 +26,7 @@ pub enum Caller {
     /// No token was sent.
     Anonymous,
     /// A token was sent and refused. Operations that need none still run; the others answer with the reason.
-    Rejected(TokenError),
+    Rejected(AccessError),
     /// A good token was sent.
     SignedIn(Identity),
 }
@@ -40,8 +40,15 @@ impl Caller {
         match self {
             Self::SignedIn(identity) => Ok(identity),
             Self::Anonymous => Err(deny(Denial::TokenMissing)),
-            Self::Rejected(TokenError::Expired) => Err(deny(Denial::TokenExpired)),
-            Self::Rejected(TokenError::Invalid(_)) => Err(deny(Denial::TokenInvalid)),
+            Self::Rejected(AccessError::Token(TokenError::Expired)) => {
+                Err(deny(Denial::TokenExpired))
+            }
+            Self::Rejected(AccessError::Token(TokenError::Invalid(_))) => {
+                Err(deny(Denial::TokenInvalid))
+            }
+            Self::Rejected(AccessError::Stale) => Err(deny(Denial::TokenStale)),
+            Self::Rejected(AccessError::Ended) => Err(deny(Denial::SessionEnded)),
+            Self::Rejected(AccessError::Unchecked) => Err(deny(Denial::Unchecked)),
         }
     }
 }

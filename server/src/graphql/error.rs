@@ -9,7 +9,7 @@ use async_graphql::{Error, ErrorExtensions as _};
 
 use crate::accounts::AccountError;
 use crate::sessions::SessionError;
-use crate::storage::StorageError;
+use crate::storage::{Denied, StorageError};
 use crate::values::Role;
 
 /// What a program does about an error.
@@ -21,6 +21,8 @@ pub enum Code {
     Forbidden,
     /// Correct `field`.
     BadUserInput,
+    /// Name something that exists.
+    NotFound,
     /// Ask again after `retryAfter` seconds.
     Unavailable,
     /// Correct the document's syntax.
@@ -40,6 +42,7 @@ impl Code {
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "FORBIDDEN",
             Self::BadUserInput => "BAD_USER_INPUT",
+            Self::NotFound => "NOT_FOUND",
             Self::Unavailable => "UNAVAILABLE",
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
@@ -61,6 +64,15 @@ pub enum Denial {
     /// The bearer token is not one of ours.
     #[error("The access token is not valid. Refresh it and try again.")]
     TokenInvalid,
+    /// The user has changed since the bearer token was signed.
+    #[error("The access token is older than your account's last change. Refresh it and try again.")]
+    TokenStale,
+    /// The bearer token's session was ended.
+    #[error("The session was ended. Sign in again.")]
+    SessionEnded,
+    /// It cannot be known just now whether the bearer token is good.
+    #[error("The service is not available just now. Try again in a moment.")]
+    Unchecked,
     /// The caller's role is not powerful enough.
     #[error("This needs the role {}.", .0.as_str())]
     RoleRequired(Role),
@@ -83,6 +95,9 @@ pub fn deny(denial: Denial) -> Error {
         Denial::TokenMissing => (Code::Unauthenticated, "TOKEN_MISSING"),
         Denial::TokenExpired => (Code::Unauthenticated, "TOKEN_EXPIRED"),
         Denial::TokenInvalid => (Code::Unauthenticated, "TOKEN_INVALID"),
+        Denial::TokenStale => (Code::Unauthenticated, "TOKEN_STALE"),
+        Denial::SessionEnded => (Code::Unauthenticated, "SESSION_ENDED"),
+        Denial::Unchecked => return retry_later(&denial, StorageError::RETRY_AFTER),
         Denial::RoleRequired(_) => (Code::Forbidden, "ROLE_REQUIRED"),
         Denial::OriginRefused => (Code::Forbidden, "ORIGIN_REFUSED"),
         Denial::FirstInvalid => return bad_input(denial, "first", "FIRST_INVALID"),
@@ -106,6 +121,12 @@ pub fn public(cause: impl Into<AccountError>) -> Error {
         A::Disabled => error(cause, Code::Forbidden, "ACCOUNT_DISABLED"),
         A::RegistrationClosed => error(cause, Code::Forbidden, "REGISTRATION_CLOSED"),
         A::ReauthenticationRequired => error(cause, Code::Forbidden, "REAUTHENTICATION_REQUIRED"),
+        A::OwnAccount => error(cause, Code::Forbidden, "OWN_ACCOUNT"),
+        A::NewPassword(fault) => match **fault {
+            A::PasswordTooShort(_) => bad_input(fault, "newPassword", "PASSWORD_TOO_SHORT"),
+            A::PasswordTooLong(_) => bad_input(fault, "newPassword", "PASSWORD_TOO_LONG"),
+            _ => bad_input(fault, "newPassword", "PASSWORD_TOO_WEAK"),
+        },
         A::Busy(wait) => retry_later(&cause, *wait),
         A::Session(session) => public_session(session),
         A::Storage(storage) => public_storage(storage),
@@ -137,14 +158,32 @@ fn public_storage(cause: &StorageError) -> Error {
                 StorageError::RETRY_AFTER,
             )
         }
+        StorageError::Denied(denied) => public_denied(denied),
         other => internal(other),
     }
 }
 
+fn public_denied(cause: &Denied) -> Error {
+    match cause {
+        Denied::CallerEnded => deny(Denial::SessionEnded),
+        Denied::CallerStale => deny(Denial::TokenStale),
+        Denied::RoleRequired(role) => deny(Denial::RoleRequired(*role)),
+        Denied::PasswordChanged => public(AccountError::BadCredentials),
+        Denied::Missing => coded(&"There is no such account.", Code::NotFound),
+        Denied::LastAdministrator => {
+            let why = "This is the last administrator: make another one first.";
+            error(why, Code::Forbidden, "LAST_ADMINISTRATOR")
+        }
+    }
+}
+
+fn coded(message: &dyn Display, code: Code) -> Error {
+    Error::new(message.to_string()).extend_with(|_, ext| ext.set("code", code.as_str()))
+}
+
 fn internal(fault: &dyn Display) -> Error {
     tracing::error!(%fault, "a request failed");
-    Error::new("Something went wrong on our side.")
-        .extend_with(|_, ext| ext.set("code", Code::Internal.as_str()))
+    coded(&"Something went wrong on our side.", Code::Internal)
 }
 
 fn error(message: impl Display, code: Code, reason: &'static str) -> Error {

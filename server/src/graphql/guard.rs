@@ -3,7 +3,7 @@
 use async_graphql::{Context, Guard, Result};
 
 use super::context::ContextExt as _;
-use super::error::{Denial, deny};
+use super::error::{Denial, deny, public};
 use crate::values::Role;
 
 /// Lets signed-in callers pass.
@@ -25,5 +25,15 @@ impl Guard for RequireRole {
         } else {
             Err(deny(Denial::RoleRequired(self.0)))
         }
+    }
+}
+
+/// Lets callers pass that proved their password lately, so that an open screen is not enough (OWASP ASVS 5.0, 7.5.1).
+pub struct RequireFreshAuth;
+
+impl Guard for RequireFreshAuth {
+    async fn check(&self, ctx: &Context<'_>) -> Result<()> {
+        let caller = ctx.caller().identity()?;
+        ctx.accounts().check_fresh(caller).map_err(public)
     }
 }

@@ -1,7 +1,9 @@
 //! The GraphQL layer: types, guards and resolvers, each one domain call and one conversion.
 
 mod accounts;
+mod administration;
 mod context;
+mod credentials;
 mod error;
 mod guard;
 mod limits;
@@ -32,7 +34,12 @@ pub struct Query(accounts::AccountQuery);
 
 /// What can be done.
 #[derive(MergedObject, Default)]
-pub struct Mutation(accounts::AccountMutation, sessions::SessionMutation);
+pub struct Mutation(
+    accounts::AccountMutation,
+    sessions::SessionMutation,
+    credentials::CredentialMutation,
+    administration::AdministrationMutation,
+);
 
 /// The schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;

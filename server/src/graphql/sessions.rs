@@ -5,10 +5,11 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use super::accounts::User;
 use super::context::{Caller, ContextExt as _};
 use super::error::public;
+use super::guard::RequireLogin;
 use super::scalars::{DateTime, TokenTransport};
 use crate::accounts::SignIn;
-use crate::sessions::{Grant, SessionError};
-use crate::values::Transport;
+use crate::sessions::{self, Grant, SessionError};
+use crate::values::{Identity, Reason, SessionId, Transport};
 
 /// The answer of every mutation that signs a user in or keeps one signed in.
 #[derive(SimpleObject)]
@@ -72,6 +73,26 @@ pub fn answer(ctx: &Context<'_>, grant: Grant) -> AuthPayload {
     grant.into()
 }
 
+/// Refuses a page that may not have the cookie, where the answer is going to set it: the caller's session came by one.
+///
+/// # Errors
+/// `FORBIDDEN` with `ORIGIN_REFUSED`; `UNAUTHENTICATED` with `SESSION_ENDED`.
+pub async fn check_cookie(ctx: &Context<'_>, caller: &Identity) -> Result<()> {
+    match ctx.sessions().transport(caller).await.map_err(public)? {
+        Transport::Cookie => ctx.cookie().check_origin(),
+        Transport::Body => Ok(()),
+    }
+}
+
+/// Has the browser forget the cookie where it is that of the caller's session, which has just ended.
+pub fn clear_cookie_of(ctx: &Context<'_>, caller: &Identity) {
+    if let Ok(Some(token)) = ctx.cookie().read()
+        && sessions::is_token_of(token.expose(), &caller.session)
+    {
+        ctx.cookie().clear();
+    }
+}
+
 /// Mutations of sessions.
 #[derive(Default)]
 pub struct SessionMutation;
@@ -122,12 +143,12 @@ impl SessionMutation {
         let cookie = ctx.cookie().read();
         if let Some(token) = &refresh_token {
             ctx.sessions()
-                .end_by_token(token, ctx.peer())
+                .end_by_token(token, Reason::LoggedOut, ctx.peer())
                 .await
                 .map_err(public)?;
         } else if let Some(token) = cookie.clone()? {
             ctx.sessions()
-                .end_by_token(token.expose(), ctx.peer())
+                .end_by_token(token.expose(), Reason::LoggedOut, ctx.peer())
                 .await
                 .map_err(public)?;
         } else if let Caller::SignedIn(caller) = ctx.caller() {
@@ -140,5 +161,34 @@ impl SessionMutation {
             ctx.cookie().clear();
         }
         Ok(true)
+    }
+
+    /// Ends all of the user's sessions, this one included. Returns how many.
+    #[graphql(guard = "RequireLogin")]
+    async fn logout_everywhere(&self, ctx: &Context<'_>) -> Result<usize> {
+        let caller = ctx.caller().identity()?;
+        let ended = ctx.sessions().end_everywhere(caller, ctx.peer()).await;
+        let ended = ended.map_err(public)?;
+        clear_cookie_of(ctx, caller);
+        Ok(ended)
+    }
+
+    /// Ends one of the user's own sessions; an ADMIN may end anyone's. False when there is no such session.
+    #[graphql(guard = "RequireLogin")]
+    async fn revoke_session(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The session.")] id: ID,
+    ) -> Result<bool> {
+        let caller = ctx.caller().identity()?;
+        let Some(id) = SessionId::parse(&id) else {
+            return Ok(false);
+        };
+        let ended = ctx.sessions().revoke(caller, &id, ctx.peer()).await;
+        let ended = ended.map_err(public)?;
+        if id == caller.session {
+            clear_cookie_of(ctx, caller);
+        }
+        Ok(ended)
     }
 }

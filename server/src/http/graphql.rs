@@ -25,7 +25,7 @@ use super::media::{MediaType, accepted, is_json};
 use super::{cookies, hosts, peer};
 use crate::app::App;
 use crate::graphql::{Caller, Code, SessionCookie, is_too_complex};
-use crate::values::Identity;
+use crate::tokens::TokenError;
 
 /// How long an operation may take. What it does in the database goes on; only its answer is given up.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
@@ -187,7 +187,7 @@ async fn answer(
         origin_allowed,
     ));
     let request = request
-        .data(caller(&app, &envelope.headers))
+        .data(caller(&app, &envelope.headers).await)
         .data(peer::peer(
             envelope.connection.ip(),
             &envelope.headers,
@@ -227,17 +227,19 @@ fn changes_something(document: &ExecutableDocument, name: Option<&str>) -> bool 
 }
 
 /// Who the bearer token speaks for (RFC 6750 §2.1).
-fn caller(app: &App, headers: &HeaderMap) -> Caller {
+async fn caller(app: &App, headers: &HeaderMap) -> Caller {
     let Some(header) = headers.get(AUTHORIZATION) else {
         return Caller::Anonymous;
     };
     let token = header.to_str().ok().and_then(|text| text.split_once(' '));
-    let verified = match token {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => app.tokens.verify(token),
-        _ => Err(crate::tokens::TokenError::Invalid("not a bearer token")),
+    let admitted = match token {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+            app.sessions.admit(token).await
+        }
+        _ => Err(TokenError::Invalid("not a bearer token").into()),
     };
-    match verified {
-        Ok(claims) => Caller::SignedIn(Identity::from(&claims)),
+    match admitted {
+        Ok(caller) => Caller::SignedIn(caller),
         Err(refused) => {
             tracing::debug!(%refused, "an access token was refused");
             Caller::Rejected(refused)

@@ -1,7 +1,7 @@
 //! Why a session is not renewed.
 
 use crate::storage::StorageError;
-use crate::tokens::KeyError;
+use crate::tokens::{KeyError, TokenError};
 
 /// Why a session is not opened or renewed.
 #[derive(Debug, thiserror::Error)]
@@ -32,4 +32,21 @@ pub enum SessionError {
     /// The database did not do its part.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+/// Why an access token does not speak for anyone now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    /// The token itself does not do.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The user has changed since it was signed.
+    #[error("the token is older than the user's last change")]
+    Stale,
+    /// Its session was ended.
+    #[error("the token's session has ended")]
+    Ended,
+    /// The feed of revocations is stale and the database cannot be asked.
+    #[error("the token cannot be checked just now")]
+    Unchecked,
 }

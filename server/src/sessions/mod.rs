@@ -2,8 +2,10 @@
 
 mod error;
 mod events;
+mod feed;
 mod refresh_token;
 mod reuse;
+mod standing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,23 +14,29 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 
-pub use error::SessionError;
+pub use error::{AccessError, SessionError};
 pub use events::{Events, SessionEvent, SessionEventKind, Subscription};
+pub use feed::Feed;
 use refresh_token::RefreshToken;
 use reuse::{Verdict, comes_from_elsewhere, judge};
+use standing::Lookups;
 
 use crate::accounts::User;
 use crate::audit::{Audit, AuthEventKind};
 use crate::clock::{Clock, Rng, random};
 use crate::config::{SessionSettings, TheftEnds};
-use crate::storage::{Opening, Rotation, SessionRow, Storage, UserRow};
+use crate::storage::{
+    AuthEventRow, EndEvent, NewNonce, Opening, Rotation, SessionRow, Storage, StorageError, UserRow,
+};
 use crate::tokens::{AccessToken, KeyError, Subject, Tokens};
-use crate::values::{Identity, Peer, Secret, SessionId, Transport, UnixMillis, UserId};
+use crate::values::{Identity, Peer, Reason, Secret, SessionId, Transport, UnixMillis, UserId};
 
 /// Opens, renews and ends sessions.
 pub struct Sessions {
     storage: Storage,
     tokens: Arc<Tokens>,
+    feed: Arc<Feed>,
+    lookups: Lookups,
     audit: Arc<Audit>,
     clock: Arc<dyn Clock>,
     rng: Arc<Rng>,
@@ -54,6 +62,8 @@ pub struct Grant {
 
 /// An attempt key of fewer bytes could be guessed; one of more is no key.
 const ATTEMPT_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
+/// A token is not signed from rows that were read longer ago.
+const OLDEST_ROW: Duration = Duration::from_secs(30);
 /// Sessions are kept for a day past their absolute end, so that their clients are told why they ended.
 const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 
@@ -62,6 +72,7 @@ impl Sessions {
     pub fn new(
         storage: Storage,
         tokens: Arc<Tokens>,
+        feed: Arc<Feed>,
         audit: Arc<Audit>,
         clock: Arc<dyn Clock>,
         rng: Arc<Rng>,
@@ -70,6 +81,8 @@ impl Sessions {
         Self {
             storage,
             tokens,
+            feed,
+            lookups: Lookups::default(),
             audit,
             clock,
             rng,
@@ -130,13 +143,18 @@ impl Sessions {
                     .session(id)
             },
         };
-        match self.storage.open_session(opening, now).await? {
-            Some(user) => self.grant(user, &session, now).map(Some),
+        let opened = self.storage.open_session(opening, now).await;
+        let opened = match opened {
+            Ok(None | Some((_, 0))) => opened,
+            _ => self.settle(opened).await,
+        };
+        match opened? {
+            Some((user, _)) => self.grant(user, &session, now, now).map(Some),
             None => Ok(None),
         }
     }
 
-    /// The tokens for a session as its row stands at `now`.
+    /// The tokens for a session as its row and its user's were read at `now`; `auth_time` is when the password was proven.
     ///
     /// # Errors
     /// [`SessionError::Key`] when nothing can be signed.
@@ -144,14 +162,20 @@ impl Sessions {
         &self,
         user: UserRow,
         session: &SessionRow,
+        auth_time: UnixMillis,
         now: UnixMillis,
     ) -> Result<Grant, SessionError> {
+        // What was taken back since may have been forgotten by now.
+        if self.clock.now().since(now) > OLDEST_ROW {
+            let why = "it took too long over a session".to_owned();
+            return Err(StorageError::Unavailable(why).into());
+        }
         let subject = Subject {
             user: user.id,
             session: session.id,
             version: user.token_version,
             role: user.role,
-            auth_time: session.created_at,
+            auth_time,
             not_after: session.expires_at,
         };
         let ring = self.tokens.ring();
@@ -189,6 +213,7 @@ impl Sessions {
         peer: &Peer,
     ) -> Result<Grant, SessionError> {
         let attempt_hash = attempt.map(hash_attempt).transpose()?;
+        let now = self.clock.now();
         let (token, mut session, user) = self
             .authenticate(presented)
             .await?
@@ -197,7 +222,6 @@ impl Sessions {
         if user.disabled_at.is_some() {
             return Err(SessionError::Ended);
         }
-        let now = self.clock.now();
         let rotation = Rotation {
             id: session.id,
             nonce: &session.nonce,
@@ -216,7 +240,7 @@ impl Sessions {
         if self.storage.advance_generation(&rotation, event).await? {
             session.refresh_expires_at = rotation.refresh_expires_at;
             session.generation = token.generation + 1;
-            return self.grant(user, &session, now);
+            return self.grant(user, &session, session.created_at, now);
         }
         self.answer_superseded(&token, attempt_hash.as_deref(), peer, now)
             .await
@@ -267,18 +291,25 @@ impl Sessions {
                     };
                     self.audit.event(kind, peer).user(user).session(id)
                 };
-                match self.settings.theft_ends {
+                let reason = Reason::RefreshReused;
+                let written = match self.settings.theft_ends {
                     TheftEnds::Session => {
-                        self.storage
-                            .end_session(&stolen, ended(stolen, user.id), now)
-                            .await?;
+                        let event = ended(stolen, user.id);
+                        let ending = self.storage.end_session(&stolen, reason, event, now);
+                        ending.await.map(|_| ())
                     }
-                    TheftEnds::User => self.storage.end_sessions_of(&user.id, &ended, now).await?,
-                }
+                    TheftEnds::User => {
+                        let ending = self
+                            .storage
+                            .end_sessions_of(None, &user.id, reason, &ended, now);
+                        ending.await.map(|_| ())
+                    }
+                };
+                self.settle(written).await?;
                 return Err(SessionError::RefreshReused);
             }
         }
-        self.grant(user, &session, now)
+        self.grant(user, &session, session.created_at, now)
     }
 
     /// The session of a refresh token that we issued, of whatever generation.
@@ -299,9 +330,14 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError::Storage`] when the database did not do its part.
-    pub async fn end_by_token(&self, presented: &str, peer: &Peer) -> Result<(), SessionError> {
+    pub async fn end_by_token(
+        &self,
+        presented: &str,
+        reason: Reason,
+        peer: &Peer,
+    ) -> Result<(), SessionError> {
         match self.authenticate(presented).await? {
-            Some((_, session, user)) => self.end(session.id, user.id, peer).await,
+            Some((_, session, user)) => self.end(session.id, user.id, reason, peer).await,
             None => Ok(()),
         }
     }
@@ -311,31 +347,146 @@ impl Sessions {
     /// # Errors
     /// [`SessionError::Storage`] when the database did not do its part.
     pub async fn end_own(&self, caller: &Identity, peer: &Peer) -> Result<(), SessionError> {
-        self.end(caller.session, caller.user, peer).await
+        let Identity { session, user, .. } = *caller;
+        self.end(session, user, Reason::LoggedOut, peer).await
     }
 
-    async fn end(&self, session: SessionId, user: UserId, peer: &Peer) -> Result<(), SessionError> {
+    async fn end(
+        &self,
+        session: SessionId,
+        user: UserId,
+        reason: Reason,
+        peer: &Peer,
+    ) -> Result<(), SessionError> {
         let event = self
             .audit
             .event(AuthEventKind::LoggedOut, peer)
             .user(user)
             .session(session);
-        self.storage
-            .end_session(&session, event, self.clock.now())
-            .await?;
+        let ended = self
+            .storage
+            .end_session(&session, reason, event, self.clock.now())
+            .await;
+        self.settle(ended).await?;
         Ok(())
     }
 
-    /// Deletes sessions that expired more than a day ago; how many.
+    /// Ends one of the caller's own sessions; for an administrator, anyone's. Whether there was one to end.
+    ///
+    /// # Errors
+    /// [`SessionError::Storage`] when the caller's own session has ended, or the database did not do its part.
+    pub async fn revoke(
+        &self,
+        caller: &Identity,
+        id: &SessionId,
+        peer: &Peer,
+    ) -> Result<bool, SessionError> {
+        let event = self.ended_by(AuthEventKind::SessionRevoked, caller, peer);
+        let now = self.clock.now();
+        let ended = self.storage.revoke_session(caller, id, &event, now).await;
+        Ok(self.settle(ended).await?)
+    }
+
+    /// Ends all of the caller's own sessions, this one included; how many.
+    ///
+    /// # Errors
+    /// As [`Self::revoke`].
+    pub async fn end_everywhere(
+        &self,
+        caller: &Identity,
+        peer: &Peer,
+    ) -> Result<usize, SessionError> {
+        let event = self.ended_by(AuthEventKind::LoggedOut, caller, peer);
+        let reason = Reason::LoggedOutEverywhere;
+        self.end_all(caller, &caller.user, reason, &event).await
+    }
+
+    /// Ends all of somebody's sessions, for an administrator; how many.
+    ///
+    /// # Errors
+    /// As [`Self::revoke`]; [`Denied`](crate::storage::Denied) when the caller is no administrator or there is no such
+    /// account.
+    pub async fn end_of_user(
+        &self,
+        caller: &Identity,
+        user: &UserId,
+        peer: &Peer,
+    ) -> Result<usize, SessionError> {
+        let event = self.ended_by(AuthEventKind::SessionRevoked, caller, peer);
+        let reason = match caller.user == *user {
+            true => Reason::LoggedOutEverywhere,
+            false => Reason::EndedByAdministrator,
+        };
+        self.end_all(caller, user, reason, &event).await
+    }
+
+    async fn end_all(
+        &self,
+        caller: &Identity,
+        user: &UserId,
+        reason: Reason,
+        event: EndEvent<'_>,
+    ) -> Result<usize, SessionError> {
+        let now = self.clock.now();
+        let ended = self
+            .storage
+            .end_sessions_of(Some(caller), user, reason, event, now);
+        let ended = ended.await;
+        Ok(self.settle(ended).await?)
+    }
+
+    /// Makes the audit trail's lines for sessions that `caller` ends.
+    pub(crate) fn ended_by<'a>(
+        &'a self,
+        kind: AuthEventKind,
+        caller: &'a Identity,
+        peer: &'a Peer,
+    ) -> impl Fn(SessionId, UserId) -> AuthEventRow + Sync + 'a {
+        move |id, user| {
+            let event = self.audit.event(kind, peer).user(user).session(id);
+            event.actor(caller.user)
+        }
+    }
+
+    /// How the refresh token of the caller's session travels.
+    ///
+    /// # Errors
+    /// [`SessionError::Ended`] when the session has.
+    pub async fn transport(&self, caller: &Identity) -> Result<Transport, SessionError> {
+        let found = self.storage.find_session(&caller.session).await?;
+        let alive = found.filter(|(session, _)| session.is_alive(self.clock.now()));
+        alive
+            .map(|(session, _)| session.transport)
+            .ok_or(SessionError::Ended)
+    }
+
+    /// What makes a session's earlier refresh tokens worthless.
+    pub(crate) fn new_nonce(&self) -> NewNonce {
+        NewNonce {
+            nonce: BASE64URL.encode(random::<32>(&*self.rng)),
+            refresh_expires_at: self.clock.now() + self.settings.refresh_ttl,
+        }
+    }
+
+    /// Deletes sessions that expired more than a day ago, and revocations that no token needs any more; how many.
     ///
     /// # Errors
     /// [`SessionError::Storage`] when the database did not do its part.
     pub async fn delete_expired(&self) -> Result<usize, SessionError> {
+        let revocations = self
+            .storage
+            .delete_expired_revocations(self.clock.now())
+            .await?;
         let before = UnixMillis(
             self.clock.now().0 - i64::try_from(KEPT_AFTER_EXPIRY.as_millis()).unwrap_or_default(),
         );
-        Ok(self.storage.delete_expired_sessions(before).await?)
+        Ok(revocations + self.storage.delete_expired_sessions(before).await?)
     }
+}
+
+/// Whether a refresh token, which may be worthless, names this session.
+pub fn is_token_of(presented: &str, session: &SessionId) -> bool {
+    RefreshToken::parse(presented).is_some_and(|token| token.session == *session)
 }
 
 fn hash_attempt(attempt: &str) -> Result<String, SessionError> {

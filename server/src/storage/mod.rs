@@ -47,6 +47,32 @@ macro_rules! with_write {
     };
 }
 
+/// Reads the caller's session and user anew: who was signed out, disabled or demoted changes nothing, on any node.
+macro_rules! authorise {
+    ($conn:expr, $caller:expr, $needs:expr, $now:expr) => {{
+        use $crate::storage::Denied;
+        use $crate::storage::schema::{sessions, users};
+        let caller: Option<$crate::storage::UserRow> = sessions::table
+            .inner_join(users::table.on(users::id.eq(sessions::user_id)))
+            .filter(sessions::id.eq($caller.session.to_string()))
+            .filter(users::id.eq($caller.user.to_string()))
+            .filter(users::disabled_at.is_null())
+            .filter(alive!($now))
+            .select($crate::storage::UserRow::as_select())
+            .first($conn)
+            .await
+            .optional()?;
+        match caller {
+            None => return Err(Denied::CallerEnded.into()),
+            Some(user) if user.token_version > $caller.version => {
+                return Err(Denied::CallerStale.into());
+            }
+            Some(user) if user.role < $needs => return Err(Denied::RoleRequired($needs).into()),
+            Some(user) => user,
+        }
+    }};
+}
+
 /// What makes a session alive at `now`.
 macro_rules! alive {
     ($now:expr) => {
@@ -76,12 +102,14 @@ use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 
+use crate::values::Role;
+
 pub use auth_events::{AuthEventKind, AuthEventRow};
 pub use connect::DatabaseUrl;
 pub use keys::{KeyPurpose, KeyRow};
 pub use revocations::{Ends, FeedRead, Revocation, RevocationFeed, Revoked};
-pub use sessions::{Opening, Rotation, SessionRow};
-pub use users::{ProfileChange, ProfileUpdate, UserFilter, UserRow};
+pub use sessions::{EndEvent, NewNonce, Opening, Proof, Rotation, SessionRow};
+pub use users::{ProfileChange, UserFilter, UserRow};
 
 /// The database, embedded or served.
 #[derive(Clone)]
@@ -113,6 +141,9 @@ pub enum StorageError {
     /// A row with the same unique value exists.
     #[error("such a row exists already")]
     Conflict,
+    /// What the transaction found does not allow it; nothing was written.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The URL names no database that we know how to open.
     #[error("{0}")]
     Url(String),
@@ -122,6 +153,29 @@ pub enum StorageError {
     /// Anything else that the database refused: a fault of ours.
     #[error("the database refused: {0}")]
     Refused(String),
+}
+
+/// What a transaction found that does not allow it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The caller's session has ended, or the account was disabled or deleted.
+    #[error("the caller's session has ended")]
+    CallerEnded,
+    /// The caller has changed since the token was signed.
+    #[error("the caller's token is stale")]
+    CallerStale,
+    /// The caller's role is not powerful enough.
+    #[error("the caller needs the role {}", .0.as_str())]
+    RoleRequired(Role),
+    /// The password is not the one that was verified any more.
+    #[error("the password has changed meanwhile")]
+    PasswordChanged,
+    /// There is no such account.
+    #[error("there is no such account")]
+    Missing,
+    /// Nobody would be left to administer.
+    #[error("this is the last administrator")]
+    LastAdministrator,
 }
 
 impl StorageError {

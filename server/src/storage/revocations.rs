@@ -5,7 +5,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::sql_types;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::connect::{Sqlite, connect_postgres, connect_sqlite};
 use super::schema::{longest_access_ttl, revocations};
@@ -159,7 +159,7 @@ macro_rules! revoke {
             .values(row)
             .execute($conn)
             .await?;
-        $crate::storage::connect::Lock::notify($conn).await?;
+        $conn.notify().await?;
     }};
 }
 pub(super) use revoke;
@@ -347,8 +347,10 @@ impl RevocationFeed {
         match self {
             Self::Sqlite { .. } => std::future::pending().await,
             Self::Postgres { conn, .. } => {
-                let notifications = std::pin::pin!(conn.notifications_stream());
-                notifications.into_future().await;
+                let mut notifications = std::pin::pin!(conn.notifications_stream());
+                notifications.next().await;
+                // One read serves all that are there.
+                while notifications.next().now_or_never().is_some() {}
             }
         }
     }

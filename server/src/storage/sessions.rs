@@ -4,9 +4,10 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::connect::Lock;
+use super::revocations::revoke;
 use super::schema::{auth_events, sessions, users};
-use super::{AuthEventRow, Storage, StorageError, UserRow};
-use crate::values::{Peer, SessionId, Transport, UnixMillis, UserId};
+use super::{AuthEventRow, Denied, Revoked, Storage, StorageError, UserRow};
+use crate::values::{Identity, Peer, Reason, Role, SessionId, Transport, UnixMillis, UserId};
 
 /// One signed-in device.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -54,6 +55,21 @@ pub struct SessionRow {
     pub user_agent: Option<String>,
 }
 
+impl SessionRow {
+    /// Whether it can still be used at `now`.
+    pub fn is_alive(&self, now: UnixMillis) -> bool {
+        self.ended_at.is_none() && self.ends_at() > now
+    }
+
+    /// When it ends if it is not used before.
+    pub fn ends_at(&self) -> UnixMillis {
+        self.expires_at.min(self.refresh_expires_at)
+    }
+}
+
+/// Makes the line of the audit trail for a session that ended.
+pub type EndEvent<'a> = &'a (dyn Fn(SessionId, UserId) -> AuthEventRow + Sync);
+
 /// A session to open, and what has to be true and to happen for it.
 pub struct Opening<'a> {
     /// The session.
@@ -65,7 +81,7 @@ pub struct Opening<'a> {
     /// Records that the session was opened.
     pub opened: AuthEventRow,
     /// Records that another session ended for it.
-    pub ended: &'a (dyn Fn(SessionId, UserId) -> AuthEventRow + Sync),
+    pub ended: EndEvent<'a>,
 }
 
 /// One use of a refresh token.
@@ -87,9 +103,97 @@ pub struct Rotation<'a> {
     pub now: UnixMillis,
 }
 
-/// Ends the sessions that `$filter` picks of those alive, and records each.
+/// A proof of the password by a signed-in user, and what has to be true and to happen for it.
+pub struct Proof<'a> {
+    /// Who is signed in.
+    pub caller: &'a Identity,
+    /// The hash that the password was verified against: it has to be the user's still.
+    pub password_hash: &'a str,
+    /// Records it.
+    pub event: AuthEventRow,
+    /// The time.
+    pub now: UnixMillis,
+}
+
+/// What gives a session new refresh tokens, and makes the earlier ones worthless.
+#[derive(Clone, Debug)]
+pub struct NewNonce {
+    /// 32 random bytes in base64url.
+    pub nonce: String,
+    /// The new end of the sliding life, where the absolute one is not sooner.
+    pub refresh_expires_at: UnixMillis,
+}
+
+/// Locks the user of a proof and goes on only if the proof still holds.
+macro_rules! proven {
+    ($conn:expr, $proof:expr) => {{
+        let user = $conn.lock_user(&$proof.caller.user).await?;
+        authorise!($conn, $proof.caller, crate::values::Role::User, $proof.now);
+        user.filter(|user| user.password_hash == $proof.password_hash)
+            .ok_or($crate::storage::Denied::PasswordChanged)?
+    }};
+}
+
+/// Writes a new nonce into the caller's session; the row as it is then.
+macro_rules! renew_nonce {
+    ($conn:expr, $id:expr, $renewal:expr, $now:expr) => {{
+        use $crate::storage::schema::sessions;
+        let id = $id.to_string();
+        let session: $crate::storage::SessionRow = sessions::table
+            .find(&id)
+            .select($crate::storage::SessionRow::as_select())
+            .first($conn)
+            .await?;
+        let refresh_expires_at = session.expires_at.min($renewal.refresh_expires_at);
+        diesel::update(sessions::table.find(&id))
+            .set((
+                sessions::nonce.eq(&$renewal.nonce),
+                sessions::generation.eq(sessions::generation + 1),
+                sessions::attempt_hash.eq(None::<String>),
+                sessions::rotated_before_at.eq(sessions::rotated_at),
+                sessions::rotated_at.eq($now.0),
+                sessions::refresh_expires_at.eq(refresh_expires_at.0),
+            ))
+            .execute($conn)
+            .await?;
+        sessions::table
+            .find(&id)
+            .select($crate::storage::SessionRow::as_select())
+            .first::<$crate::storage::SessionRow>($conn)
+            .await?
+    }};
+}
+
+/// Raises a user's token version, ends the sessions but for `$spared`, records each, and takes it all back by one row.
+/// How many sessions ended.
+macro_rules! end_all {
+    ($conn:expr, $user:expr, $spared:expr, $reason:expr, $event:expr, $now:expr) => {{
+        use $crate::storage::schema::{sessions, users};
+        let (user, spared): (&$crate::storage::UserRow, Option<SessionId>) = ($user, $spared);
+        let but = spared.map(|id| id.to_string()).unwrap_or_default();
+        let others = sessions::user_id
+            .eq(user.id.to_string())
+            .and(sessions::id.ne(but));
+        let ended = end_sessions!($conn, others, $now, $event);
+        diesel::update(users::table.find(user.id.to_string()))
+            .set(users::token_version.eq(users::token_version + 1))
+            .execute($conn)
+            .await?;
+        let revoked = $crate::storage::Revoked::User {
+            id: user.id,
+            min_version: user.token_version + 1,
+            ends: $crate::storage::Ends::AllBut(spared),
+        };
+        revoke!($conn, revoked, $reason, $now);
+        ended.len()
+    }};
+}
+
+/// Ends the sessions that `$filter` picks of those alive, and records each; which.
 macro_rules! end_sessions {
     ($conn:expr, $filter:expr, $now:expr, $event:expr) => {{
+        use $crate::storage::schema::{auth_events, sessions};
+        let mut all = Vec::new();
         let ending: Vec<(String, String)> = sessions::table
             .filter($filter)
             .filter(alive!($now))
@@ -108,16 +212,20 @@ macro_rules! end_sessions {
                     .values($event(id, user))
                     .execute($conn)
                     .await?;
+                all.push(id);
             }
         }
+        all
     }};
 }
+
+pub(super) use {end_all, end_sessions, proven, renew_nonce};
 
 impl Storage {
     /// Opens a session for a user whose password was just verified.
     ///
     /// The user's row is locked first, so no session is born after the password change or the disabling that should have
-    /// prevented it. The row as it was under the lock; `None` when the password is not the one that was verified, or the
+    /// prevented it. The row as it was under the lock, and how many older sessions ended; `None` when the password is not the one that was verified, or the
     /// account is gone or disabled.
     ///
     /// # Errors
@@ -126,7 +234,7 @@ impl Storage {
         &self,
         opening: Opening<'_>,
         now: UnixMillis,
-    ) -> Result<Option<UserRow>, StorageError> {
+    ) -> Result<Option<(UserRow, usize)>, StorageError> {
         let Opening {
             session,
             password_hash,
@@ -150,7 +258,10 @@ impl Storage {
                 .select(sessions::id)
                 .load(conn)
                 .await?;
-            end_sessions!(conn, sessions::id.eq_any(surplus), now, ended);
+            let ended = end_sessions!(conn, sessions::id.eq_any(surplus), now, ended);
+            for id in &ended {
+                revoke!(conn, Revoked::Session(*id), Reason::SessionLimit, now);
+            }
             diesel::insert_into(sessions::table)
                 .values(session)
                 .execute(conn)
@@ -159,7 +270,7 @@ impl Storage {
                 .values(opened)
                 .execute(conn)
                 .await?;
-            Ok(Some(user))
+            Ok(Some((user, ended.len())))
         })
     }
 
@@ -255,6 +366,7 @@ impl Storage {
     pub async fn end_session(
         &self,
         id: &SessionId,
+        reason: Reason,
         event: AuthEventRow,
         now: UnixMillis,
     ) -> Result<bool, StorageError> {
@@ -269,25 +381,91 @@ impl Storage {
                     .values(event)
                     .execute(conn)
                     .await?;
+                revoke!(conn, Revoked::Session(*id), reason, now);
             }
             Ok(ended == 1)
         })
     }
 
-    /// Ends every session of a user and records each.
+    /// Ends a session for `caller`: one of their own, or for an administrator anyone's. `false` when there is none to end.
     ///
     /// # Errors
-    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    /// [`Denied::CallerEnded`], [`Denied::CallerStale`].
+    pub async fn revoke_session(
+        &self,
+        caller: &Identity,
+        id: &SessionId,
+        event: EndEvent<'_>,
+        now: UnixMillis,
+    ) -> Result<bool, StorageError> {
+        with_write!(self, |conn| {
+            let acting = authorise!(conn, caller, Role::User, now);
+            let owner: Option<String> = sessions::table
+                .find(id.to_string())
+                .select(sessions::user_id)
+                .first(conn)
+                .await
+                .optional()?;
+            let is_own = owner == Some(acting.id.to_string());
+            if !is_own && acting.role < Role::Admin {
+                return Ok(false);
+            }
+            let reason = match is_own {
+                true if *id == caller.session => Reason::LoggedOut,
+                true => Reason::SessionRevoked,
+                false => Reason::EndedByAdministrator,
+            };
+            let ended = end_sessions!(conn, sessions::id.eq(id.to_string()), now, event);
+            for id in &ended {
+                revoke!(conn, Revoked::Session(*id), reason, now);
+            }
+            Ok(!ended.is_empty())
+        })
+    }
+
+    /// Ends every session of a user and records each; how many.
+    ///
+    /// With a `caller`, that one has to be an administrator or the user. Without, the server itself does it.
+    ///
+    /// # Errors
+    /// [`Denied`]: what `caller` may not do, or [`Denied::Missing`].
     pub async fn end_sessions_of(
         &self,
+        caller: Option<&Identity>,
         user: &UserId,
-        event: &(dyn Fn(SessionId, UserId) -> AuthEventRow + Sync),
+        reason: Reason,
+        event: EndEvent<'_>,
         now: UnixMillis,
-    ) -> Result<(), StorageError> {
+    ) -> Result<usize, StorageError> {
         with_write!(self, |conn| {
-            conn.lock_user(user).await?;
-            end_sessions!(conn, sessions::user_id.eq(user.to_string()), now, event);
-            Ok(())
+            let target = conn.lock_user(user).await?;
+            if let Some(caller) = caller {
+                let is_own = caller.user == *user;
+                let needs = if is_own { Role::User } else { Role::Admin };
+                authorise!(conn, caller, needs, now);
+            }
+            let target = target.ok_or(Denied::Missing)?;
+            Ok(end_all!(conn, &target, None, reason, event, now))
+        })
+    }
+
+    /// Gives the caller's session new refresh tokens after the password was proven again; user and session as they are then.
+    ///
+    /// # Errors
+    /// [`Denied`]: the caller's session or password is not what it was.
+    pub async fn renew_proven(
+        &self,
+        proof: Proof<'_>,
+        renewal: &NewNonce,
+    ) -> Result<(UserRow, SessionRow), StorageError> {
+        with_write!(self, |conn| {
+            let user = proven!(conn, proof);
+            let session = renew_nonce!(conn, proof.caller.session, renewal, proof.now);
+            diesel::insert_into(auth_events::table)
+                .values(proof.event)
+                .execute(conn)
+                .await?;
+            Ok((user, session))
         })
     }
 

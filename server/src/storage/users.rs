@@ -4,9 +4,14 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::connect::Lock;
+use super::revocations::revoke;
 use super::schema::{auth_events, sessions, users};
-use super::{AuthEventRow, SessionRow, Storage, StorageError};
-use crate::values::{Email, Name, Role, SessionId, UnixMillis, UserId};
+use super::sessions::{end_all, end_sessions, proven, renew_nonce};
+use super::{
+    AuthEventRow, Denied, EndEvent, Ends, NewNonce, Proof, Revoked, SessionRow, Storage,
+    StorageError,
+};
+use crate::values::{Email, Identity, Name, Reason, Role, SessionId, UnixMillis, UserId};
 
 /// One account.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -55,23 +60,65 @@ pub struct ProfileChange {
     pub email: Option<Email>,
 }
 
-/// What became of a profile change.
-#[derive(Debug)]
-pub enum ProfileUpdate {
-    /// Written; the row as it is now.
-    Done(Box<UserRow>),
-    /// The caller's session has ended, or the account was disabled or deleted.
-    SessionEnded,
-    /// Another account has the address.
-    EmailTaken,
-}
-
 #[derive(AsChangeset)]
 #[diesel(table_name = users)]
 struct ProfileColumns {
     name: Option<String>,
     name_key: Option<String>,
     email: Option<String>,
+}
+
+/// The row of `locks` that is held by whatever may leave fewer administrators.
+const ADMINISTRATORS: &str = "administrators";
+
+/// Locks an account that an administrator is about to change. The administrators' lock comes first: of two who would demote
+/// each other, the second finds itself demoted.
+macro_rules! administered {
+    ($conn:expr, $caller:expr, $id:expr, $now:expr) => {{
+        $conn.lock_name(ADMINISTRATORS).await?;
+        let user = $conn.lock_user($id).await?;
+        authorise!($conn, $caller, Role::Admin, $now);
+        user.ok_or(Denied::Missing)?
+    }};
+}
+
+/// Deletes an account; its sessions go with it.
+macro_rules! delete {
+    ($conn:expr, $user:expr, $event:expr, $now:expr) => {{
+        diesel::delete(users::table.find($user.id.to_string()))
+            .execute($conn)
+            .await?;
+        diesel::insert_into(auth_events::table)
+            .values($event)
+            .execute($conn)
+            .await?;
+        let revoked = Revoked::User {
+            id: $user.id,
+            min_version: $user.token_version + 1,
+            ends: Ends::AllBut(None),
+        };
+        revoke!($conn, revoked, Reason::AccountDeleted, $now);
+    }};
+}
+
+/// The row as the transaction has left it.
+macro_rules! reread {
+    ($conn:expr, $id:expr) => {
+        Ok(users::table
+            .find($id.to_string())
+            .select(UserRow::as_select())
+            .first($conn)
+            .await?)
+    };
+}
+
+/// A change that ends no session, and makes tokens stale where it raises the version.
+fn changed(user: &UserRow, raise: i64) -> Revoked {
+    Revoked::User {
+        id: user.id,
+        min_version: user.token_version + raise,
+        ends: Ends::Nothing,
+    }
 }
 
 /// The least text that sorts after every text that starts with `prefix`: both databases compare these columns by bytes.
@@ -168,18 +215,17 @@ impl Storage {
         })
     }
 
-    /// Writes a profile change, if the session that asks for it is still alive.
+    /// Writes a profile change; the row as it is then.
     ///
     /// # Errors
-    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    /// [`StorageError::Conflict`] when the address is taken; [`Denied`] when the caller's session has ended.
     pub async fn update_profile(
         &self,
-        id: &UserId,
-        session: &SessionId,
+        caller: &Identity,
         change: &ProfileChange,
         event: AuthEventRow,
         now: UnixMillis,
-    ) -> Result<ProfileUpdate, StorageError> {
+    ) -> Result<UserRow, StorageError> {
         let columns = || ProfileColumns {
             name: change.name.as_ref().map(|name| name.as_str().to_owned()),
             name_key: change
@@ -188,24 +234,9 @@ impl Storage {
                 .map(|name| name.as_str().to_lowercase()),
             email: change.email.as_ref().map(|email| email.as_str().to_owned()),
         };
-        let written = with_write!(self, |conn| {
-            let Some(user) = conn
-                .lock_user(id)
-                .await?
-                .filter(|user| user.disabled_at.is_none())
-            else {
-                return Ok(ProfileUpdate::SessionEnded);
-            };
-            let alive: Option<String> = sessions::table
-                .find(session.to_string())
-                .filter(alive!(now))
-                .select(sessions::id)
-                .first(conn)
-                .await
-                .optional()?;
-            if alive.is_none() {
-                return Ok(ProfileUpdate::SessionEnded);
-            }
+        with_write!(self, |conn| {
+            conn.lock_user(&caller.user).await?;
+            let user = authorise!(conn, caller, Role::User, now);
             diesel::update(users::table.find(user.id.to_string()))
                 .set(columns())
                 .execute(conn)
@@ -214,16 +245,146 @@ impl Storage {
                 .values(event)
                 .execute(conn)
                 .await?;
-            let user = users::table
-                .find(user.id.to_string())
-                .select(UserRow::as_select())
-                .first(conn)
+            revoke!(conn, changed(&user, 0), Reason::ProfileChanged, now);
+            reread!(conn, user.id)
+        })
+    }
+
+    /// Writes a new password, ends every other session of the user and makes every earlier token of the caller's worthless;
+    /// user and session as they are then.
+    ///
+    /// # Errors
+    /// [`Denied`]: the caller's session or password is not what it was.
+    pub async fn change_password(
+        &self,
+        proof: Proof<'_>,
+        password_hash: &str,
+        renewal: &NewNonce,
+        ended: EndEvent<'_>,
+    ) -> Result<(UserRow, SessionRow), StorageError> {
+        let (caller, now) = (proof.caller, proof.now);
+        with_write!(self, |conn| {
+            let user = proven!(conn, proof);
+            diesel::update(users::table.find(user.id.to_string()))
+                .set(users::password_hash.eq(password_hash))
+                .execute(conn)
                 .await?;
-            Ok(ProfileUpdate::Done(Box::new(user)))
-        });
-        match written {
-            Err(StorageError::Conflict) => Ok(ProfileUpdate::EmailTaken),
-            other => other,
-        }
+            let session = renew_nonce!(conn, caller.session, renewal, now);
+            diesel::insert_into(auth_events::table)
+                .values(proof.event)
+                .execute(conn)
+                .await?;
+            let spared = Some(caller.session);
+            end_all!(conn, &user, spared, Reason::PasswordChanged, ended, now);
+            let user: Result<UserRow, StorageError> = reread!(conn, user.id);
+            Ok((user?, session))
+        })
+    }
+
+    /// Deletes the caller's account with everything but the audit trail.
+    ///
+    /// # Errors
+    /// [`Denied::LastAdministrator`] when nobody could administer any more; else as for a password change.
+    pub async fn delete_own(&self, proof: Proof<'_>) -> Result<(), StorageError> {
+        with_write!(self, |conn| {
+            conn.lock_name(ADMINISTRATORS).await?;
+            let user = proven!(conn, proof);
+            let others: i64 = users::table
+                .filter(users::role.eq(Role::Admin.as_str()))
+                .filter(users::disabled_at.is_null())
+                .filter(users::id.ne(user.id.to_string()))
+                .count()
+                .get_result(conn)
+                .await?;
+            if user.role == Role::Admin && others == 0 {
+                return Err(Denied::LastAdministrator.into());
+            }
+            delete!(conn, user, proof.event, proof.now);
+            Ok(())
+        })
+    }
+
+    /// Deletes somebody's account with everything but the audit trail, for an administrator.
+    ///
+    /// # Errors
+    /// [`Denied`]: the caller may not, or there is no such account.
+    pub async fn delete_user(
+        &self,
+        caller: &Identity,
+        id: &UserId,
+        event: AuthEventRow,
+        now: UnixMillis,
+    ) -> Result<(), StorageError> {
+        with_write!(self, |conn| {
+            let user = administered!(conn, caller, id, now);
+            delete!(conn, user, event, now);
+            Ok(())
+        })
+    }
+
+    /// Gives somebody another role, for an administrator; the row as it is then.
+    ///
+    /// # Errors
+    /// [`Denied`]: the caller may not, or there is no such account.
+    pub async fn set_role(
+        &self,
+        caller: &Identity,
+        id: &UserId,
+        role: Role,
+        event: AuthEventRow,
+        now: UnixMillis,
+    ) -> Result<UserRow, StorageError> {
+        with_write!(self, |conn| {
+            let user = administered!(conn, caller, id, now);
+            if user.role == role {
+                return Ok(user);
+            }
+            diesel::update(users::table.find(id.to_string()))
+                .set((
+                    users::role.eq(role.as_str()),
+                    users::token_version.eq(users::token_version + 1),
+                ))
+                .execute(conn)
+                .await?;
+            diesel::insert_into(auth_events::table)
+                .values(event)
+                .execute(conn)
+                .await?;
+            revoke!(conn, changed(&user, 1), Reason::RoleChanged, now);
+            reread!(conn, id)
+        })
+    }
+
+    /// Switches somebody's account off, which ends all sessions, or on again, for an administrator; the row as it is then.
+    ///
+    /// # Errors
+    /// [`Denied`]: the caller may not, or there is no such account.
+    pub async fn set_disabled(
+        &self,
+        caller: &Identity,
+        id: &UserId,
+        disabled: bool,
+        event: AuthEventRow,
+        ended: EndEvent<'_>,
+        now: UnixMillis,
+    ) -> Result<UserRow, StorageError> {
+        with_write!(self, |conn| {
+            let user = administered!(conn, caller, id, now);
+            if user.disabled_at.is_some() == disabled {
+                return Ok(user);
+            }
+            diesel::update(users::table.find(id.to_string()))
+                .set(users::disabled_at.eq(disabled.then_some(now.0)))
+                .execute(conn)
+                .await?;
+            diesel::insert_into(auth_events::table)
+                .values(event)
+                .execute(conn)
+                .await?;
+            if disabled {
+                end_all!(conn, &user, None, Reason::AccountDisabled, ended, now);
+            }
+            reread!(conn, id)
+        })
     }
 }

@@ -1,0 +1,83 @@
+//! What administrators do to the accounts of others.
+//!
+//! The own account is refused, so at least the caller stays an administrator.
+
+use super::{AccountError, Accounts, User};
+use crate::audit::AuthEventKind;
+use crate::storage::AuthEventRow;
+use crate::values::{Identity, Peer, Role, UserId};
+
+impl Accounts {
+    /// Gives somebody another role. Tokens that say the old one are stale at once.
+    ///
+    /// # Errors
+    /// [`AccountError::OwnAccount`]; [`Denied`](crate::storage::Denied) when the caller is no administrator or there is no
+    /// such account.
+    pub async fn set_role(
+        &self,
+        caller: &Identity,
+        id: &UserId,
+        role: Role,
+        peer: &Peer,
+    ) -> Result<User, AccountError> {
+        let event = self.act_on_other(AuthEventKind::RoleChanged, caller, id, peer)?;
+        let now = self.clock.now();
+        let written = self.storage.set_role(caller, id, role, event, now).await;
+        Ok(self.sessions.settle(written).await?.into())
+    }
+
+    /// Switches somebody's account off, which ends all of their sessions, or on again.
+    ///
+    /// # Errors
+    /// As [`Self::set_role`].
+    pub async fn set_disabled(
+        &self,
+        caller: &Identity,
+        id: &UserId,
+        disabled: bool,
+        peer: &Peer,
+    ) -> Result<User, AccountError> {
+        let kind = match disabled {
+            true => AuthEventKind::UserDisabled,
+            false => AuthEventKind::UserEnabled,
+        };
+        let event = self.act_on_other(kind, caller, id, peer)?;
+        let revoked = AuthEventKind::SessionRevoked;
+        let ended = self.sessions.ended_by(revoked, caller, peer);
+        let now = self.clock.now();
+        let writing = self
+            .storage
+            .set_disabled(caller, id, disabled, event, &ended, now);
+        let written = writing.await;
+        Ok(self.sessions.settle(written).await?.into())
+    }
+
+    /// Deletes somebody's account with everything but the audit trail.
+    ///
+    /// # Errors
+    /// As [`Self::set_role`].
+    pub async fn delete(
+        &self,
+        caller: &Identity,
+        id: &UserId,
+        peer: &Peer,
+    ) -> Result<(), AccountError> {
+        let event = self.act_on_other(AuthEventKind::UserDeleted, caller, id, peer)?;
+        let now = self.clock.now();
+        let written = self.storage.delete_user(caller, id, event, now).await;
+        Ok(self.sessions.settle(written).await?)
+    }
+
+    fn act_on_other(
+        &self,
+        kind: AuthEventKind,
+        caller: &Identity,
+        id: &UserId,
+        peer: &Peer,
+    ) -> Result<AuthEventRow, AccountError> {
+        if caller.user == *id {
+            return Err(AccountError::OwnAccount);
+        }
+        Ok(self.audit.event(kind, peer).user(*id).actor(caller.user))
+    }
+}

@@ -1,0 +1,137 @@
+//! What a signed-in user does with their password.
+
+use super::{AccountError, Accounts};
+use crate::audit::AuthEventKind;
+use crate::sessions::{Grant, SessionError};
+use crate::storage::{AuthEventRow, Denied, Proof, StorageError, UserRow};
+use crate::values::{Identity, Peer, Secret};
+
+impl Accounts {
+    /// Proves the password again. Only the access token of this grant says so, and the session's earlier refresh tokens are
+    /// worthless.
+    ///
+    /// # Errors
+    /// [`AccountError::BadCredentials`]; [`AccountError::Busy`] when too many passwords are being checked.
+    pub async fn reauthenticate(
+        &self,
+        caller: &Identity,
+        password: &Secret,
+        peer: &Peer,
+    ) -> Result<Grant, AccountError> {
+        let user = self.verified(caller, password, peer).await?;
+        let event = self.own_event(AuthEventKind::Reauthenticated, caller, peer);
+        let proof = self.proof(caller, &user, event);
+        let now = proof.now;
+        let nonce = self.sessions.new_nonce();
+        let renewed = self.storage.renew_proven(proof, &nonce).await;
+        let (user, session) = renewed.map_err(unproven)?;
+        Ok(self.sessions.grant(user, &session, now, now)?)
+    }
+
+    /// Changes the password. Every other session of the user ends, and every earlier token of this one is worthless.
+    ///
+    /// # Errors
+    /// As [`Self::reauthenticate`]; [`AccountError::NewPassword`] with what is wrong with the new one.
+    pub async fn change_password(
+        &self,
+        caller: &Identity,
+        current: &Secret,
+        new: &Secret,
+        peer: &Peer,
+    ) -> Result<Grant, AccountError> {
+        let user = self.verified(caller, current, peer).await?;
+        let hints = vec![
+            user.email.as_str().to_owned(),
+            user.name.as_str().to_owned(),
+        ];
+        let hash = self
+            .passwords
+            .hash_new(new, hints)
+            .await
+            .map_err(of_new_password)?;
+        let event = self.own_event(AuthEventKind::PasswordChanged, caller, peer);
+        let proof = self.proof(caller, &user, event);
+        let now = proof.now;
+        let ended = self
+            .sessions
+            .ended_by(AuthEventKind::SessionRevoked, caller, peer);
+        let nonce = self.sessions.new_nonce();
+        let written = self
+            .storage
+            .change_password(proof, &hash, &nonce, &ended)
+            .await;
+        let (user, session) = self.sessions.settle(written).await.map_err(unproven)?;
+        Ok(self.sessions.grant(user, &session, now, now)?)
+    }
+
+    /// Deletes the caller's account with everything but the audit trail.
+    ///
+    /// # Errors
+    /// As [`Self::reauthenticate`]; [`Denied::LastAdministrator`] when nobody could administer any more.
+    pub async fn delete_own(
+        &self,
+        caller: &Identity,
+        password: &Secret,
+        peer: &Peer,
+    ) -> Result<(), AccountError> {
+        let user = self.verified(caller, password, peer).await?;
+        let event = self.own_event(AuthEventKind::UserDeleted, caller, peer);
+        let written = self
+            .storage
+            .delete_own(self.proof(caller, &user, event))
+            .await;
+        self.sessions.settle(written).await.map_err(unproven)
+    }
+
+    /// The caller's row, if `password` is theirs.
+    async fn verified(
+        &self,
+        caller: &Identity,
+        password: &Secret,
+        peer: &Peer,
+    ) -> Result<UserRow, AccountError> {
+        let found = self.storage.find_user(&caller.user).await?;
+        let user = found
+            .filter(|user| user.disabled_at.is_none())
+            .ok_or(SessionError::Ended)?;
+        let stored = Some(user.password_hash.clone());
+        if self.passwords.verify(password, stored).await? {
+            return Ok(user);
+        }
+        let failed = self.own_event(AuthEventKind::LoginFailed, caller, peer);
+        self.storage.insert_event(failed).await?;
+        Err(AccountError::BadCredentials)
+    }
+
+    fn own_event(&self, kind: AuthEventKind, caller: &Identity, peer: &Peer) -> AuthEventRow {
+        let event = self.audit.event(kind, peer);
+        event.user(caller.user).session(caller.session)
+    }
+
+    fn proof<'a>(&self, caller: &'a Identity, user: &'a UserRow, event: AuthEventRow) -> Proof<'a> {
+        Proof {
+            caller,
+            password_hash: &user.password_hash,
+            event,
+            now: self.clock.now(),
+        }
+    }
+}
+
+/// The password was changed while it was being checked: it is the wrong one now.
+fn unproven(error: StorageError) -> AccountError {
+    match error {
+        StorageError::Denied(Denied::PasswordChanged) => AccountError::BadCredentials,
+        other => other.into(),
+    }
+}
+
+fn of_new_password(error: AccountError) -> AccountError {
+    use AccountError as A;
+    match error {
+        A::PasswordTooShort(_) | A::PasswordTooLong(_) | A::PasswordTooWeak(_) => {
+            A::NewPassword(Box::new(error))
+        }
+        other => other,
+    }
+}

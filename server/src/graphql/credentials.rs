@@ -1,0 +1,78 @@
+//! What a signed-in user does with their password, in GraphQL.
+
+use async_graphql::{Context, InputObject, Object, Result};
+
+use super::context::ContextExt as _;
+use super::error::public;
+use super::guard::RequireLogin;
+use super::sessions::{AuthPayload, answer, check_cookie, clear_cookie_of};
+use crate::values::Secret;
+
+/// The password as it is and as it shall be.
+#[derive(InputObject)]
+pub struct ChangePasswordInput {
+    /// The password of the account.
+    #[graphql(secret)]
+    current_password: String,
+    /// The one to use from now on; `passwordPolicy` tells its length, and guessable ones are refused.
+    #[graphql(secret)]
+    new_password: String,
+}
+
+/// Mutations that need the password.
+#[derive(Default)]
+pub struct CredentialMutation;
+
+#[Object]
+impl CredentialMutation {
+    /// Proves the password again. Only the token in this answer carries the fresh auth_time. Earlier refresh tokens of this session become worthless.
+    #[graphql(guard = "RequireLogin")]
+    async fn reauthenticate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The password of the account.", secret)] password: String,
+    ) -> Result<AuthPayload> {
+        let caller = ctx.caller().identity()?;
+        check_cookie(ctx, caller).await?;
+        let grant = ctx
+            .accounts()
+            .reauthenticate(caller, &Secret::new(password), ctx.peer())
+            .await;
+        Ok(answer(ctx, grant.map_err(public)?))
+    }
+
+    /// Ends every other session of the user, and makes every earlier token of this one worthless; the answer holds the new ones.
+    #[graphql(guard = "RequireLogin")]
+    async fn change_password(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The old and the new password.")] input: ChangePasswordInput,
+    ) -> Result<AuthPayload> {
+        let caller = ctx.caller().identity()?;
+        check_cookie(ctx, caller).await?;
+        let current = Secret::new(input.current_password);
+        let new = Secret::new(input.new_password);
+        let grant = ctx
+            .accounts()
+            .change_password(caller, &current, &new, ctx.peer())
+            .await;
+        Ok(answer(ctx, grant.map_err(public)?))
+    }
+
+    /// Deletes one's own account. Needs the password. Everything of the user but the audit trail is deleted.
+    #[graphql(guard = "RequireLogin")]
+    async fn delete_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The password of the account.", secret)] password: String,
+    ) -> Result<bool> {
+        let caller = ctx.caller().identity()?;
+        let deleted = ctx
+            .accounts()
+            .delete_own(caller, &Secret::new(password), ctx.peer())
+            .await;
+        deleted.map_err(public)?;
+        clear_cookie_of(ctx, caller);
+        Ok(true)
+    }
+}

@@ -1,0 +1,123 @@
+//! Reads the feed of revocations for as long as the server runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use super::Events;
+use crate::clock::{Clock, DatabaseClock, node_time};
+use crate::storage::{RevocationFeed, Storage, StorageError};
+use crate::tokens::Revocations;
+
+/// How often the feed is read where nothing wakes the reader: poolers swallow notifications, and the command line writes from
+/// another process.
+const POLL: Duration = Duration::from_secs(1);
+/// How long a write waits for its own row to be read here. After that checks ask the database.
+const CATCH_UP: Duration = Duration::from_secs(1);
+
+/// Brings what any node took back to this one, and to the clients of the sessions.
+pub struct Feed {
+    storage: Storage,
+    revocations: Arc<Revocations>,
+    events: Arc<Events>,
+    clock: Arc<dyn Clock>,
+    database_clock: Option<Arc<DatabaseClock>>,
+    asked: AtomicU64,
+    wake: Notify,
+    served: watch::Sender<u64>,
+}
+
+impl Feed {
+    /// Reads everything once, then goes on in a task of its own. Each read also measures `database_clock`.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn start(
+        storage: Storage,
+        revocations: Arc<Revocations>,
+        events: Arc<Events>,
+        clock: Arc<dyn Clock>,
+        database_clock: Option<Arc<DatabaseClock>>,
+    ) -> Result<Arc<Self>, StorageError> {
+        let feed = Arc::new(Self {
+            storage,
+            revocations,
+            events,
+            clock,
+            database_clock,
+            asked: AtomicU64::new(0),
+            wake: Notify::new(),
+            served: watch::Sender::new(0),
+        });
+        let reader = feed.connect().await?;
+        tokio::spawn(Arc::clone(&feed).run(reader));
+        Ok(feed)
+    }
+
+    /// The revocations that were read.
+    pub(super) fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// Returns when everything that was committed before the call is known here, or checks ask the database because it
+    /// could not be read.
+    pub(super) async fn catch_up(&self) {
+        let ticket = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
+        self.wake.notify_one();
+        let mut served = self.served.subscribe();
+        let read = served.wait_for(|served| *served >= ticket);
+        if tokio::time::timeout(CATCH_UP, read).await.is_err() {
+            self.revocations.doubt();
+        }
+    }
+
+    async fn run(self: Arc<Self>, mut reader: RevocationFeed) {
+        loop {
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = reader.changed() => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
+            if let Err(error) = self.read(&mut reader).await {
+                tracing::warn!(%error, "the revocations cannot be read; past 5 s checks ask the database");
+                reader = self.reconnect().await;
+                tracing::info!("the revocations are read again");
+            }
+        }
+    }
+
+    async fn reconnect(&self) -> RevocationFeed {
+        loop {
+            tokio::time::sleep(POLL).await;
+            match self.connect().await {
+                Ok(reader) => return reader,
+                Err(error) => tracing::debug!(%error, "the revocations cannot be read yet"),
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<RevocationFeed, StorageError> {
+        let mut reader = self.storage.feed().await?;
+        self.read(&mut reader).await?;
+        Ok(reader)
+    }
+
+    async fn read(&self, reader: &mut RevocationFeed) -> Result<(), StorageError> {
+        let asked = self.asked.load(Ordering::Acquire);
+        let (sent, before) = (self.clock.uptime(), node_time());
+        let read = reader.read().await?;
+        if let Some(clock) = &self.database_clock {
+            clock.measured(before, read.database_time, node_time());
+        }
+        for row in &read.revocations {
+            if self.revocations.apply(row) {
+                self.events.publish(row);
+            }
+        }
+        self.revocations.has_read(sent);
+        self.served.send_replace(asked);
+        Ok(())
+    }
+}
