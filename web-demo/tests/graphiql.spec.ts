@@ -1,6 +1,6 @@
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
-import { expect, test } from "./support/test.ts";
+import { expect, signIn, test } from "./support/test.ts";
 
 const TWO_OPERATIONS =
   "query Shortest { passwordPolicy { minLength } } query Longest { passwordPolicy { maxLength } }";
@@ -40,7 +40,7 @@ test("the schema loads with no network, and shows every operation with its descr
   await page.getByRole("button", { name: "Show Documentation Explorer" }).click();
   const docs = page.getByLabel("Documentation Explorer");
   await docs.getByRole("link", { name: "Mutation", exact: true }).click();
-  for (const operation of ["register", "login", "refresh", "logout", "updateProfile"]) {
+  for (const operation of ["register", "login", "refresh", "logout", "updateProfile", "setRole"]) {
     await expect(docs.getByRole("link", { name: operation, exact: true })).toBeVisible();
   }
 });
@@ -94,6 +94,27 @@ test("an Authorization in the header editor wins over the remembered token", asy
   await typeInto(page, ".graphiql-editor-tool", '{"Authorization": "Bearer not.a.token"}');
   await run(page, "Me");
   await expect(response(page)).toContainText("TOKEN_INVALID");
+});
+
+test("a subscription runs until its session ends, and says why", async ({
+  page,
+  server,
+  context,
+}) => {
+  await signIn(page, await server.createPerson());
+  await page.goto("/graphiql");
+  await run(page, "Refresh");
+  await expect(response(page)).toContainText("accessToken");
+  const socket = page.waitForEvent("websocket");
+  await run(page, "SessionEvents");
+  const opened = await socket;
+  expect(opened.url()).toMatch(/^ws:.*\/graphql\/ws$/);
+  await opened.waitForEvent("framesent", ({ payload }) => String(payload).includes("subscribe"));
+  const tab = await context.newPage();
+  await tab.goto("/graphiql");
+  await run(tab, "Logout");
+  await expect(response(tab)).toContainText('"logout": true');
+  await expect(response(page)).toContainText("LOGGED_OUT");
 });
 
 test("nothing that is typed is left on the disk", async ({ page }) => {

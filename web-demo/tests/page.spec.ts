@@ -3,7 +3,7 @@ import type { Page } from "@playwright/test";
 import { expect, signIn, test } from "./support/test.ts";
 
 const PUBLIC = ["/", "/register", "/sign-in", "/nowhere"];
-const PRIVATE = ["/token", "/account", "/people"];
+const PRIVATE = ["/token", "/account", "/sessions", "/audit", "/people"];
 
 /** Opens a page and waits until it shows what it came to show. */
 async function open(page: Page, path: string) {
@@ -13,6 +13,8 @@ async function open(page: Page, path: string) {
     await expect(page.getByRole("region", { name: "What it says" })).toBeVisible();
   if (path === "/account")
     await expect(page.getByRole("heading", { name: "Change your name" })).toBeVisible();
+  if (path === "/sessions") await expect(page.getByText("This device")).toBeVisible();
+  if (path === "/audit") await expect(page.locator(".event").first()).toBeVisible();
   if (path === "/people") await expect(page.getByRole("table")).toBeVisible();
   if (path === "/graphiql") await expect(page.locator(".graphiql-response")).toBeVisible();
 }
@@ -50,6 +52,23 @@ for (const colorScheme of ["light", "dark"] as const) {
         await open(page, path);
         await expectAccessible(page);
       }
+      await page.getByRole("table").getByRole("link").first().click();
+      await expect(page.locator(".event").first()).toBeVisible();
+      await expectAccessible(page);
+    });
+
+    test("dialogs, with and without a problem", async ({ page, server }) => {
+      const person = await server.createPerson();
+      await server.signIn(person);
+      await signIn(page, person);
+      await open(page, "/sessions");
+      await page.getByRole("button", { name: "End Unknown device" }).click();
+      await expectAccessible(page);
+      await open(page, "/account");
+      await page.getByRole("button", { name: "Delete account…" }).click();
+      await page.getByRole("button", { name: "Delete my account" }).click();
+      await expect(page.getByText("Please give your password.")).toBeVisible();
+      await expectAccessible(page);
     });
 
     test("a refused token", async ({ page, server }) => {
@@ -79,6 +98,8 @@ test.describe("on a phone", () => {
       await server.createPerson("ADMIN", "Wilhelmina Featherstonehaugh-Cholmondeley"),
     );
     for (const path of PRIVATE) await expectItFits(path);
+    const link = page.getByRole("table").getByRole("link").first();
+    await expectItFits((await link.getAttribute("href")) ?? "");
   });
 });
 

@@ -1,11 +1,9 @@
 import { watchForInterruptions } from "./support/interruptions.ts";
 import { expect, renewals, signIn, test } from "./support/test.ts";
 
-const LIFE_MS = 10_000;
-
 test.use({ settings: { COUNTERSIGN_TOKENS__ACCESS_TTL: "10s" } });
 
-test("the token is renewed in silence for longer than two lives, and the page stays as it is", async ({
+test("the token is renewed in silence, again and again, and the page stays as it is", async ({
   page,
   server,
 }) => {
@@ -16,10 +14,9 @@ test("the token is renewed in silence for longer than two lives, and the page st
   await editor.fill("half a thought");
   const first = await page.getByTestId("token").textContent();
 
-  await page.waitForTimeout(2.2 * LIFE_MS);
-  expect(await renewals(page)).toBeGreaterThanOrEqual(2);
+  await expect.poll(() => renewals(page), { timeout: 40_000 }).toBeGreaterThanOrEqual(3);
   await expect(page.getByTestId("token")).not.toHaveText(first ?? "");
-  expect(await page.getByText("new token, good until").count()).toBeGreaterThanOrEqual(2);
+  expect(await page.getByText("new token, good until").count()).toBeGreaterThanOrEqual(3);
   await expect(editor).toBeFocused();
   await expect(editor).toHaveValue("half a thought");
   expect(await interruptions()).toEqual([]);

@@ -25,9 +25,6 @@ export function AccountPage() {
           <div>
             <Facts me={me} />
             <ThisSession />
-            <DeleteAccount />
-          </div>
-          <div>
             <ProfileForm
               me={me}
               field="name"
@@ -36,6 +33,8 @@ export function AccountPage() {
               empty="Please give your name."
               onChanged={answer.askAgain}
             />
+          </div>
+          <div>
             <ProfileForm
               me={me}
               field="email"
@@ -46,6 +45,7 @@ export function AccountPage() {
               onChanged={answer.askAgain}
             />
             <PasswordForm email={me.email} />
+            <DeleteAccount />
           </div>
         </div>
       )}

@@ -35,7 +35,7 @@ export function AuditPage() {
           : "What happened to your account and your sessions, newest first. Change your password if you find something that was not you."
       }
     >
-      <search className="filters">
+      <search className="filters filters-even">
         <label>
           <span>Event</span>
           <select value={kind ?? ""} onChange={(event) => set("kind", event.target.value)}>

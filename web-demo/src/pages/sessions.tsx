@@ -94,10 +94,10 @@ function DeviceRow({ device, end }: { device: Device; end(): Promise<void> }) {
   return (
     <li className="device" data-current={current || undefined}>
       <div>
-        <h2>
+        <h2 className="device-name">
           {deviceName} {current && <span className="pill">This device</span>}
         </h2>
-        <p className="muted">
+        <p className="device-facts">
           {ipAddress ?? "Unknown address"} · signed in <Ago at={createdAt} /> · last used{" "}
           <Ago at={lastUsedAt} /> · expires <Ago at={expiresAt} />
         </p>

@@ -28,7 +28,7 @@ export function SessionNews() {
           <span>
             Your role is now <RolePill role={user.role} />
           </span>{" "}
-          <Button onClick={forget}>Good</Button>
+          <Button onClick={forget}>OK</Button>
         </p>
       )}
     </div>

@@ -17,6 +17,12 @@ export interface Person {
   name: string;
 }
 
+/** What the server answers to an operation. */
+export interface Answer {
+  data?: Record<string, unknown> | null;
+  errors?: { message: string; extensions: { code: string; reason?: string } }[];
+}
+
 /** Environment variables of the server that a test sets; the rest is a server as it comes, on SQLite in a folder of its own. */
 export type Settings = Record<`COUNTERSIGN_${string}`, string>;
 
@@ -120,6 +126,33 @@ export class Server {
     const [code] = await once(child, "close");
     if (code !== 0) throw new Error(`users create ended with ${code}: ${said}`);
     return person;
+  }
+
+  /** Sends an operation as a program would, without a page. */
+  async ask(
+    query: string,
+    { variables = {}, headers = {} }: { variables?: object; headers?: Record<string, string> } = {},
+  ): Promise<Answer> {
+    const response = await fetch(`${this.origin}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify({ query, variables }),
+    });
+    return (await response.json()) as Answer;
+  }
+
+  /** Why `query` is refused to the bearer of this token; undefined where it is not. */
+  async refusal(token: string, query = "{ me { id } }"): Promise<string | undefined> {
+    const { errors } = await this.ask(query, { headers: { authorization: `Bearer ${token}` } });
+    return errors?.[0]?.extensions.reason;
+  }
+
+  /** Signs in as a program does, which leaves a session and a line in the audit trail. */
+  async signIn({ email, password }: Person): Promise<void> {
+    const query =
+      "mutation ($input: LoginInput!) { login(input: $input, transport: BODY) { sessionId } }";
+    const { errors } = await this.ask(query, { variables: { input: { email, password } } });
+    if (errors) throw new Error(JSON.stringify(errors));
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

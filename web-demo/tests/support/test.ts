@@ -6,9 +6,17 @@ interface WorkerFixtures {
   server: Server;
 }
 
+interface Guard {
+  watch(context: BrowserContext): Promise<void>;
+  tolerate(pattern: RegExp): void;
+}
+
 interface TestFixtures {
+  guard: Guard;
   /** Says that a message of the console is part of this test; any other error fails it. */
   tolerate: (pattern: RegExp) => void;
+  /** Opens a page in another browser: other cookies, another storage, the same guard. */
+  another: () => Promise<Page>;
 }
 
 /**
@@ -30,27 +38,48 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
 
   baseURL: async ({ server }, use) => use(server.origin),
 
-  tolerate: [
-    async ({ context, server }, use, info) => {
-      const tolerated: RegExp[] = [];
-      const complaints = await listen(context, server.origin);
-      await use((pattern) => tolerated.push(pattern));
-      if (info.status !== info.expectedStatus) {
-        await info.attach("server output", { body: server.output, contentType: "text/plain" });
-      }
-      expect(complaints.filter((line) => !tolerated.some((pattern) => pattern.test(line)))).toEqual(
-        [],
-      );
-    },
-    { auto: true },
-  ],
+  guard: async ({ server }, use, info) => {
+    const complaints: string[] = [];
+    const tolerated: RegExp[] = [];
+    await use({
+      watch: (context) => listen(context, server.origin, complaints),
+      tolerate: (pattern) => void tolerated.push(pattern),
+    });
+    if (info.status !== info.expectedStatus) {
+      await info.attach("server output", { body: server.output, contentType: "text/plain" });
+    }
+    expect(complaints.filter((line) => !tolerated.some((pattern) => pattern.test(line)))).toEqual(
+      [],
+    );
+  },
+
+  context: async ({ context, guard }, use) => {
+    await guard.watch(context);
+    await use(context);
+  },
+
+  tolerate: async ({ guard }, use) => use(guard.tolerate),
+
+  another: async ({ browser, guard }, use) => {
+    const contexts: BrowserContext[] = [];
+    await use(async () => {
+      const context = await browser.newContext();
+      contexts.push(context);
+      await guard.watch(context);
+      return context.newPage();
+    });
+    for (const context of contexts) await context.close();
+  },
 });
 
 export { expect };
 
 /** Collects everything that must not happen in a page of ours. */
-async function listen(context: BrowserContext, origin: string): Promise<string[]> {
-  const complaints: string[] = [];
+async function listen(
+  context: BrowserContext,
+  origin: string,
+  complaints: string[],
+): Promise<void> {
   context.on("weberror", (error) => complaints.push(`page error: ${error.error().stack}`));
   context.on("console", (message) => {
     const text = `console: ${message.text()} (${message.location().url})`;
@@ -74,7 +103,6 @@ async function listen(context: BrowserContext, origin: string): Promise<string[]
       complain(`unhandled rejection: ${event.reason}`),
     );
   });
-  return complaints;
 }
 
 /** Signs `person` in by the form, and waits for the page that follows. */
@@ -89,4 +117,15 @@ export async function signIn(page: Page, person: Person): Promise<void> {
 /** The number of renewals that the token page shows. */
 export async function renewals(page: Page): Promise<number> {
   return Number(await page.getByTestId("renewals").textContent());
+}
+
+/** The access token that the token page shows. */
+export async function tokenOf(page: Page): Promise<string> {
+  return (await page.getByTestId("token").textContent()) ?? "";
+}
+
+/** Leaves a mark in the window, which a reload would wipe off; returns whether it is still there. */
+export async function markWindow(page: Page): Promise<() => Promise<boolean>> {
+  await page.evaluate(() => Object.assign(globalThis, { isMarked: true }));
+  return () => page.evaluate(() => "isMarked" in globalThis);
 }
