@@ -19,7 +19,7 @@ pub trait Clock: Send + Sync {
 }
 
 /// What [`Clock::uptime`] tells of this machine. Only Linux has a clock of its own for it; elsewhere the monotonic one runs on.
-fn uptime() -> Duration {
+pub fn uptime() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
     #[cfg(target_os = "linux")]
     const CLOCK: ClockId = ClockId::Boottime;

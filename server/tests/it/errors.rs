@@ -56,6 +56,39 @@ async fn errors_are_what_the_documentation_says() {
         line("too deep", &nobody(&deep).await),
         line("too complex", &nobody(&format!("{{ {} }}", (0..700).map(|n| format!("a{n}: viewer {{ id name }}")).collect::<String>())).await),
     ];
+    let root = app.administrator().await;
+    let as_root = async |query: &str| app.run_as(&root.access_token, query, json!({})).await;
+    let own = format!(
+        "mutation {{ setRole(userId: \"{}\", role: USER) {{ id }} }}",
+        root.user_id
+    );
+    let delete_own = format!("mutation {{ deleteAccount(password: {PASSWORD:?}) }}");
+    let change = format!(
+        "mutation {{ changePassword(input: {{ currentPassword: {PASSWORD:?}, newPassword: \"password1\" }}) {{ sessionId }} }}"
+    );
+    lines.extend([
+        line(
+            "no such account",
+            &as_root("mutation { setRole(userId: \"x\", role: USER) { id } }").await,
+        ),
+        line("own account", &as_root(&own).await),
+        line("last administrator", &as_root(&delete_own).await),
+        line("weak new password", &as_root(&change).await),
+        line(
+            "wrong password",
+            &as_root("mutation { reauthenticate(password: \"x\") { sessionId } }").await,
+        ),
+    ]);
+    let promote = format!(
+        "mutation {{ setRole(userId: \"{}\", role: MANAGER) {{ id }} }}",
+        ana.user_id
+    );
+    as_root(&promote).await;
+    lines.push(line(
+        "stale token",
+        &app.run_as(&ana.access_token, "{ me { id } }", json!({}))
+            .await,
+    ));
     app.clock.advance_secs(900 + 30);
     lines.push(line(
         "expired token",

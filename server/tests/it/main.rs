@@ -6,14 +6,17 @@
 )]
 
 mod accounts;
+mod administration;
 mod command_line;
 mod cookies;
 mod crash;
+mod credentials;
 mod errors;
 mod http;
 mod login;
 mod refresh;
 mod register;
+mod revocation;
 mod schema;
 mod support;
 mod vectors;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use answer::Answer;
 use countersign::app::App;
-use countersign::clock::Clock;
+use countersign::clock::{Clock, uptime};
 use countersign::config::{Flags, Settings};
 use countersign::http;
 use countersign::values::UnixMillis;
@@ -21,12 +21,19 @@ use tokio::net::TcpListener;
 /// Good enough for the password rules.
 pub const PASSWORD: &str = "plum tractor ninety seven";
 
-/// A clock that stands still until the test moves it. It starts at 2026-11-21T09:30:00Z.
+/// 2026-11-21T09:30:00Z.
+const START: i64 = 1_795_253_400_000;
+
+/// A clock that starts at 2026-11-21T09:30:00Z and stands still until the test moves it. The uptime runs by itself, too.
 pub struct TestClock(AtomicI64);
 
 impl Clock for TestClock {
     fn now(&self) -> UnixMillis {
         UnixMillis(self.0.load(Ordering::SeqCst))
+    }
+
+    fn uptime(&self) -> Duration {
+        uptime() + self.now().since(UnixMillis(START))
     }
 }
 
@@ -37,6 +44,11 @@ impl TestClock {
             i64::try_from(duration.as_millis()).unwrap(),
             Ordering::SeqCst,
         );
+    }
+
+    /// The time now in milliseconds since 1970, as text.
+    pub fn text(&self) -> String {
+        self.now().0.to_string()
     }
 
     /// Moves the clock forward by whole seconds.
@@ -50,11 +62,12 @@ pub struct TestApp {
     /// The server's clock.
     pub clock: Arc<TestClock>,
     /// The server's database.
-    pub database: Database,
+    pub database: Arc<Database>,
     /// `http://localhost:PORT`.
     pub origin: String,
     /// The server's parts, for tests below HTTP.
     pub app: Arc<App>,
+    builder: Builder,
     client: reqwest::Client,
 }
 
@@ -75,17 +88,17 @@ impl Builder {
     pub async fn on_each_database(self) -> Vec<TestApp> {
         let mut apps = Vec::new();
         for database in each_database().await {
-            apps.push(self.clone().on(database).await);
+            apps.push(self.clone().on(Arc::new(database), None).await);
         }
         apps
     }
 
     /// A server on SQLite, for what the database has no part in.
     pub async fn on_sqlite(self) -> TestApp {
-        self.on(Database::sqlite()).await
+        self.on(Arc::new(Database::sqlite()), None).await
     }
 
-    async fn on(self, database: Database) -> TestApp {
+    async fn on(self, database: Arc<Database>, clock: Option<Arc<TestClock>>) -> TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut flags = Flags::default();
@@ -100,11 +113,11 @@ impl Builder {
                 "a secret of the tests, long enough".to_owned(),
             ),
         ];
-        for (key, value) in defaults.into_iter().chain(self.settings) {
+        for (key, value) in defaults.into_iter().chain(self.settings.clone()) {
             flags.values.insert(key, (value, "the test"));
         }
         let settings = Settings::load(&flags).unwrap();
-        let clock = Arc::new(TestClock(AtomicI64::new(1_795_253_400_000)));
+        let clock = clock.unwrap_or_else(|| Arc::new(TestClock(AtomicI64::new(START))));
         let app = App::start_at(settings, clock.clone()).await.unwrap();
         let service = http::public_router(Arc::clone(&app))
             .into_make_service_with_connect_info::<SocketAddr>();
@@ -115,6 +128,7 @@ impl Builder {
             database,
             origin,
             app,
+            builder: self,
             client: reqwest::Client::new(),
         }
     }
@@ -139,6 +153,36 @@ impl TestApp {
     /// Says what the test's server is like.
     pub fn builder() -> Builder {
         Builder::default()
+    }
+
+    /// Another server on the same database that signs for the same issuer, with one setting of its own.
+    pub async fn another_node(&self, key: &'static str, value: &str) -> Self {
+        let issuer = &self.app.settings.tokens.issuer;
+        let builder = self
+            .builder
+            .clone()
+            .set("tokens.issuer", issuer)
+            .set(key, value);
+        let (database, clock) = (Arc::clone(&self.database), Arc::clone(&self.clock));
+        builder.on(database, Some(clock)).await
+    }
+
+    /// Asks until the answer is the one that is waited for: another node learns of things a moment later.
+    pub async fn until(&self, token: &str, query: &str, expected: (&str, &str)) {
+        for _ in 0..200 {
+            let answer = self.run_as(token, query, json!({})).await;
+            let is_error = answer.json.get("errors").is_some();
+            if is_error && answer.error() == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("{query} never answers {expected:?}");
+    }
+
+    /// Signs in as an administrator whose sign-in is fresh.
+    pub async fn administrator(&self) -> SignedIn {
+        self.sign_in_with_role("root@example.com", "ADMIN").await
     }
 
     /// A request to change before it is sent.
