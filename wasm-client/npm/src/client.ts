@@ -48,7 +48,9 @@ export function createClient(options: ClientOptions): Client {
     changePassword: async (input) =>
       (await acts()).renew("changePassword", { input: { ...input } }),
     reauthenticate: async (password) => (await acts()).renew("reauthenticate", { password }),
-    deleteAccount: async (password) => (await acts()).end("deleteAccount", { password }),
+    async deleteAccount(password) {
+      await (await acts()).end("deleteAccount", { password });
+    },
     request: (query, variables, { signal, operationName } = {}) =>
       execute({
         fetch: authorisedFetch,

@@ -142,6 +142,10 @@ export class Watch {
     this.#socket.onmessage = ({ data }) => {
       if (turn === this.#turn) this.#receive(parse(data), grant);
     };
+    // Node 20 reports a refused connection by this alone; elsewhere a close without a code follows.
+    this.#socket.onerror = () => {
+      if (turn === this.#turn) this.#retry();
+    };
     this.#socket.onclose = ({ code, reason }) => {
       if (turn !== this.#turn) return;
       if (code === ENDED) this.#ended(reason);
@@ -228,11 +232,12 @@ export class Watch {
 
   /** Gives up the stream, or the attempt to open one. */
   #drop(): number {
+    const socket = this.#socket;
     clearTimeout(this.#timer);
-    this.#socket?.close();
     this.#socket = undefined;
     this.#phase = "idle";
     this.#turn += 1;
+    socket?.close();
     return this.#turn;
   }
 

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { FakeStreams } from "./fake-streams.js";
 
 /** A request as the server saw it. */
 export interface Call {
@@ -26,13 +27,17 @@ export class FakeServer {
   lastAttempt: unknown;
   sessionEnded: string | null = null;
   sessionId = "session-1";
+  role = "USER";
+  readonly streams: FakeStreams;
   #firstGeneration = 0;
   #handlers = new Map<string, Handler>();
 
   private constructor(
     private readonly server: Server,
     readonly origin: string,
-  ) {}
+  ) {
+    this.streams = new FakeStreams(server);
+  }
 
   static async start(port = 0): Promise<FakeServer> {
     const server = createServer();
@@ -76,6 +81,7 @@ export class FakeServer {
   }
 
   async stop(): Promise<void> {
+    this.streams.stop();
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
   }
@@ -87,13 +93,14 @@ export class FakeServer {
         id: "user-1",
         email: "ana@example.com",
         name: "Ana",
-        role: "USER",
+        role: this.role,
         createdAt: "2026-11-21T09:30:00Z",
         disabled: false,
         emailVerified: false,
       },
       accessToken: `access-${this.generation}`,
       expiresIn: this.lifetime,
+      issuedAt: new Date(Math.floor(Date.now() / 1000) * 1000).toISOString(),
       sessionId: this.sessionId,
       refreshToken: `refresh-${this.generation}`,
     };
@@ -128,6 +135,16 @@ export class FakeServer {
         break;
       case "Refresh":
         this.#refresh(call, response);
+        break;
+      case "ChangePassword":
+      case "Reauthenticate":
+        this.generation += 1;
+        json(response, { data: { auth: this.grant() } });
+        break;
+      case "LogoutEverywhere":
+      case "DeleteAccount":
+        this.sessionEnded = "SESSION_ENDED";
+        json(response, { data: { auth: call.operation === "DeleteAccount" || 3 } });
         break;
       case "Logout":
         if (this.#isCurrent(call.variables.refreshToken)) this.sessionEnded = "SESSION_ENDED";

@@ -9,7 +9,7 @@ export interface Page {
   /** Hides or shows the page, with the event. */
   hide(hidden: boolean): void;
   /** Fires an event of the window. */
-  fire(name: "focus" | "online" | "pageshow"): void;
+  fire(name: "focus" | "online" | "pageshow" | "pagehide"): void;
 }
 
 /** Puts a page into the globals; vitest takes it away after the test. */
