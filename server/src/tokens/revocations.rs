@@ -200,3 +200,150 @@ fn sweep<K: Eq + Hash, V>(map: &mut HashMap<K, V>, is_over: impl Fn(&V) -> bool)
 fn nanos(at: Duration) -> u64 {
     u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::DatabaseClock;
+    use crate::values::{Reason, Role, UnixMillis};
+
+    fn revocations(max_entries: usize) -> Revocations {
+        let clock = Arc::new(DatabaseClock::default());
+        let revocations = Revocations::new(clock, max_entries);
+        revocations.has_read(crate::clock::uptime());
+        revocations
+    }
+
+    fn caller(user: u8, session: u8, version: i64) -> Identity {
+        Identity {
+            user: UserId::new(UnixMillis(0), [user; 10]),
+            session: SessionId::new(UnixMillis(0), [session; 10]),
+            version,
+            role: Role::User,
+            auth_time: UnixMillis(0),
+        }
+    }
+
+    fn row(seq: i64, revoked: Revoked, life: Duration) -> Revocation {
+        let (reason, at) = (Reason::LoggedOut, UnixMillis(0));
+        Revocation {
+            seq,
+            revoked,
+            reason,
+            at,
+            life,
+        }
+    }
+
+    fn raise(seq: i64, min_version: i64, ends: Ends) -> Revocation {
+        let id = caller(1, 1, 1).user;
+        row(
+            seq,
+            Revoked::User {
+                id,
+                min_version,
+                ends,
+            },
+            Duration::from_secs(60),
+        )
+    }
+
+    fn end(session: u8, life: u64) -> Revocation {
+        let id = caller(1, session, 1).session;
+        row(1, Revoked::Session(id), Duration::from_secs(life))
+    }
+
+    #[test]
+    fn an_ended_session_is_ended_whatever_the_version() {
+        let revocations = revocations(10);
+        assert!(revocations.apply(&end(1, 60)));
+        assert!(!revocations.apply(&end(1, 60)), "twice changes nothing");
+        assert_eq!(revocations.check(&caller(1, 1, 9)), Standing::Ended);
+        assert_eq!(revocations.check(&caller(1, 2, 1)), Standing::Good);
+    }
+
+    #[test]
+    fn a_raised_version_makes_lower_ones_stale_and_never_falls() {
+        let revocations = revocations(10);
+        assert!(revocations.apply(&raise(1, 3, Ends::Nothing)));
+        assert!(revocations.apply(&raise(2, 2, Ends::Nothing)));
+        assert!(!revocations.apply(&raise(1, 3, Ends::Nothing)));
+        assert_eq!(revocations.check(&caller(1, 1, 2)), Standing::Stale);
+        assert_eq!(revocations.check(&caller(1, 1, 3)), Standing::Good);
+        assert_eq!(revocations.check(&caller(2, 2, 1)), Standing::Good);
+    }
+
+    #[test]
+    fn all_sessions_end_but_the_spared_one_which_is_stale() {
+        let revocations = revocations(10);
+        let spared = caller(1, 7, 1).session;
+        revocations.apply(&raise(1, 2, Ends::AllBut(Some(spared))));
+        assert_eq!(revocations.check(&caller(1, 1, 1)), Standing::Ended);
+        assert_eq!(revocations.check(&caller(1, 7, 1)), Standing::Stale);
+        assert_eq!(revocations.check(&caller(1, 7, 2)), Standing::Good);
+        // A session that was opened since is good, and a later role change ends none.
+        revocations.apply(&raise(2, 3, Ends::Nothing));
+        assert_eq!(revocations.check(&caller(1, 8, 2)), Standing::Stale);
+        assert_eq!(revocations.check(&caller(1, 1, 1)), Standing::Ended);
+    }
+
+    #[test]
+    fn who_has_not_read_does_not_know() {
+        let clock = Arc::new(DatabaseClock::default());
+        let revocations = Revocations::new(clock, 10);
+        assert_eq!(revocations.check(&caller(1, 1, 1)), Standing::Unknown);
+        let before = crate::clock::uptime();
+        revocations.has_read(before);
+        assert_eq!(revocations.check(&caller(1, 1, 1)), Standing::Good);
+        revocations.doubt();
+        revocations.has_read(before);
+        assert_eq!(revocations.check(&caller(1, 1, 1)), Standing::Unknown);
+        revocations.apply(&end(1, 60));
+        assert_eq!(
+            revocations.check(&caller(1, 1, 1)),
+            Standing::Ended,
+            "what is known is known"
+        );
+        revocations.has_read(crate::clock::uptime());
+        assert_eq!(revocations.check(&caller(1, 2, 1)), Standing::Good);
+    }
+
+    #[test]
+    fn a_read_that_is_too_old_is_no_knowledge() {
+        let revocations = Revocations::new(Arc::new(DatabaseClock::default()), 10);
+        revocations
+            .has_read(crate::clock::uptime().saturating_sub(FRESH + Duration::from_millis(1)));
+        assert_eq!(revocations.check(&caller(1, 1, 1)), Standing::Unknown);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_forgotten_but_asked_for() {
+        let revocations = revocations(2);
+        for session in 1..=3 {
+            assert!(revocations.apply(&end(session, 60)));
+        }
+        assert_eq!(revocations.check(&caller(1, 1, 1)), Standing::Ended);
+        assert_eq!(revocations.check(&caller(1, 3, 1)), Standing::Unknown);
+    }
+
+    #[test]
+    fn expired_entries_make_room() {
+        let revocations = revocations(1_000_000);
+        let before = |session: u32| {
+            let mut random = [0; 10];
+            random[..4].copy_from_slice(&session.to_be_bytes());
+            Revoked::Session(SessionId::new(UnixMillis(0), random))
+        };
+        for session in 0..5_000 {
+            let mut entries = revocations.entries.write().unwrap();
+            let Revoked::Session(id) = before(session) else {
+                unreachable!()
+            };
+            entries.sessions.insert(id, Expiry(0));
+        }
+        for session in 5_000..11_000 {
+            revocations.apply(&row(1, before(session), Duration::from_secs(60)));
+        }
+        assert_eq!(revocations.entries.read().unwrap().sessions.len(), 6_000);
+    }
+}

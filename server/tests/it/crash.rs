@@ -155,6 +155,56 @@ async fn no_account_and_no_session_is_lost() {
     }
 }
 
+/// What the server says of a session's access token: nothing when it is good, else the reason.
+async fn refusal(origin: &str, token: &str) -> Option<String> {
+    let response = reqwest::Client::new()
+        .post(format!("{origin}/graphql"))
+        .bearer_auth(token)
+        .json(&json!({ "query": "{ me { id } }" }))
+        .send()
+        .await
+        .unwrap();
+    let json: Value = response.json().await.unwrap();
+    let reason = &json["errors"][0]["extensions"]["reason"];
+    reason.as_str().map(str::to_owned)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_revocation_is_forgotten() {
+    for database in each_database().await {
+        let port = free_port();
+        let server = Server::start(&database, port, "8").await;
+        let mut tokens = Vec::new();
+        for person in 0..5 {
+            let register = REGISTER.replace("{ refreshToken }", "{ accessToken refreshToken }");
+            let email = format!("p{person}@example.com");
+            let input = json!({ "email": email, "password": PASSWORD, "name": "Ana" });
+            let payload = run(&server.origin, &register, json!({ "input": input }))
+                .await
+                .unwrap();
+            let token = payload["accessToken"].as_str().unwrap().to_owned();
+            assert_eq!(refusal(&server.origin, &token).await, None);
+            tokens.push((token, payload["refreshToken"].clone()));
+        }
+        let (kept, _) = tokens.pop().unwrap();
+        let logout = "mutation($token: String) { payload: logout(refreshToken: $token) }";
+        for (_, refresh_token) in &tokens {
+            let ended = run(&server.origin, logout, json!({ "token": refresh_token })).await;
+            assert_eq!(ended, Some(json!(true)));
+        }
+        server.kill();
+        let server = Server::start(&database, port, "8").await;
+        for (token, _) in &tokens {
+            assert_eq!(
+                refusal(&server.origin, token).await.as_deref(),
+                Some("SESSION_ENDED")
+            );
+        }
+        assert_eq!(refusal(&server.origin, &kept).await, None);
+        server.kill();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_under_way_is_finished_before_the_end() {
     let database = Database::sqlite();
