@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Database, PASSWORD, SignedIn, TestApp};
+use crate::support::{Database, PASSWORD, SignedIn, TestApp, together};
 
 const ME: &str = "{ me { id } }";
 const ENDED: (&str, &str) = ("UNAUTHENTICATED", "SESSION_ENDED");
@@ -281,4 +281,45 @@ async fn a_mutation_asks_the_database_who_calls() {
             assert_eq!(refused.error(), ENDED, "{act}");
         }
     }
+}
+
+/// A stale feed must not turn into a flood of queries. PostgreSQL alone can be made to wait without failing.
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_checks_ask_the_database_at_a_time_and_each_serves_all_who_wait() {
+    use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
+    let builder = TestApp::builder().set("database.connections", "32");
+    let app = builder.on_each_database().await.pop().unwrap();
+    let mut devices = Vec::new();
+    for person in 0..10 {
+        devices.push(app.register(&format!("p{person}@example.com")).await);
+    }
+    app.database
+        .execute("ALTER TABLE revocations RENAME TO hidden")
+        .await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    app.clock.advance_secs(6);
+    let mut conn = AsyncPgConnection::establish(&app.database.url())
+        .await
+        .unwrap();
+    conn.batch_execute("BEGIN; LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let requests = devices
+        .iter()
+        .flat_map(|device| [device, device, device])
+        .map(|device| app.run_as(&device.access_token, ME, json!({})));
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        conn.batch_execute("COMMIT").await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(together(requests), release);
+    let refused = answers
+        .iter()
+        .filter(|answer| answer.json.get("errors").is_some());
+    let refused: Vec<_> = refused.map(|answer| answer.error().0.to_owned()).collect();
+    assert_eq!(
+        refused,
+        vec!["UNAVAILABLE"; 6],
+        "three requests of each of two sessions"
+    );
 }
