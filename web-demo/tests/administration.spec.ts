@@ -4,7 +4,6 @@ import { expect, markWindow, signIn, test, tokenOf } from "./support/test.ts";
 /** Opens the page of the person with this name. */
 async function openPerson(page: Page, name: string) {
   await page.getByRole("link", { name: "People" }).click();
-  await page.getByLabel("Search").fill(name);
   await page.getByRole("link", { name, exact: true }).click();
   await expect(page.getByRole("heading", { name: "Administration" })).toBeVisible();
 }

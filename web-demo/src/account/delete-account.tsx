@@ -7,8 +7,8 @@ import { PasswordDialog } from "../ui/form-dialog.tsx";
 export function DeleteAccount() {
   const [asking, setAsking] = useState(false);
   return (
-    <section className="card danger" aria-labelledby="delete-account">
-      <h2 id="delete-account">Delete your account</h2>
+    <section className="card" aria-labelledby="delete-account">
+      <h2 id="delete-account">Delete account</h2>
       <p>
         Your name, your address and your password are deleted, and every device is signed out. What
         stays is the record of what happened. There is no way back.

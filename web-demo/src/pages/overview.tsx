@@ -43,10 +43,10 @@ export function OverviewPage() {
           </p>
         </li>
         <li>
-          <h2>Roles that take effect</h2>
+          <h2>Taken back at once</h2>
           <p>
-            USER, MANAGER and ADMIN see different things, and a changed role counts from the next
-            request on.
+            End a session or change a role, and every open page knows within the second. What the
+            old token said is refused from the next request on.
           </p>
         </li>
       </ul>
