@@ -43,6 +43,9 @@ const USERS: [[&str; 3]; 3] = [
     ["uma.user@demo.example", "Uma User", "USER"],
 ];
 
+/// The command line's words for a user of an earlier demo. A test holds them to the server's.
+const EMAIL_TAKEN: &str = "An account with this e-mail address exists already";
+
 pub(crate) fn run(project: &Project, mut steps: Steps, options: &Options) -> Result<()> {
     require_free_port(options.port)?;
     steps.expect(5);
@@ -144,8 +147,7 @@ fn create_user(mut server: Command, [email, name, role]: &[&str; 3]) -> Result<O
     let said = String::from_utf8_lossy(&output.stderr);
     match output.status.success() {
         true => Ok(Some(password)),
-        // The command line's words for EMAIL_TAKEN.
-        false if said.contains("exists already") => Ok(None),
+        false if said.contains(EMAIL_TAKEN) => Ok(None),
         false => bail!("cannot create {email}: {}", said.trim()),
     }
 }
@@ -240,6 +242,12 @@ mod tests {
         assert_ne!(one, other);
         assert_eq!(one.len(), 23, "{one}");
         assert_eq!(one.split('-').map(str::len).collect::<Vec<_>>(), [5; 4]);
+    }
+
+    #[test]
+    fn the_server_speaks_of_a_taken_address_as_we_expect() {
+        let errors = include_str!("../../server/src/accounts/error.rs");
+        assert!(errors.contains(EMAIL_TAKEN));
     }
 
     #[test]
