@@ -1,36 +1,23 @@
 import type { AuthApi, AuthPayload } from "./auth.js";
 import { CountersignError, isRenewable, sessionChanged } from "./error.js";
 import type { PlannedSession } from "./session.js";
-import type { User } from "./types.js";
+import type { Client, User } from "./types.js";
 
-/** The acts that give the session a new grant. */
-const RENEWALS = {
-  changePassword: `mutation ChangePassword($input: ChangePasswordInput!) { auth: changePassword(input: $input)`,
-  reauthenticate: `mutation Reauthenticate($password: String!) { auth: reauthenticate(password: $password)`,
-};
-/** The acts that end the session, with the reason that they give. */
-const ENDINGS = {
-  logoutEverywhere: [
-    "mutation LogoutEverywhere { auth: logoutEverywhere }",
-    "LOGGED_OUT_EVERYWHERE",
-  ],
-  deleteAccount: [
-    "mutation DeleteAccount($password: String!) { auth: deleteAccount(password: $password) }",
-    "ACCOUNT_DELETED",
-  ],
-} as const;
-
-type Variables = Record<string, unknown>;
+const CHANGE_PASSWORD =
+  "mutation ChangePassword($input: ChangePasswordInput!) { auth: changePassword(input: $input)";
+const REAUTHENTICATE =
+  "mutation Reauthenticate($password: String!) { auth: reauthenticate(password: $password)";
+const LOGOUT_EVERYWHERE = "mutation LogoutEverywhere { auth: logoutEverywhere }";
+const DELETE_ACCOUNT =
+  "mutation DeleteAccount($password: String!) { auth: deleteAccount(password: $password) }";
 
 /** What somebody who is signed in does to the session itself. */
-export interface Acts {
-  /** Does what gives the session a new grant. */
-  renew(name: keyof typeof RENEWALS, variables: Variables): Promise<User>;
-  /** Does what ends the session, and returns the answer. */
-  end<T>(name: keyof typeof ENDINGS, variables?: Variables): Promise<T>;
-}
+export type Acts = Pick<
+  Client,
+  "changePassword" | "reauthenticate" | "logoutEverywhere" | "deleteAccount"
+>;
 
-/** The acts on `session` by `api`. */
+/** The acts on `session` by `api`. They hold its lock, as everything does that sets or clears the refresh token. */
 export function actsOf(session: PlannedSession, api: AuthApi): Acts {
   /** Acts with the session's token; once more with a new one where that did not do. */
   async function authorised<T>(act: (grant: AuthPayload | null) => Promise<T>): Promise<T> {
@@ -45,33 +32,44 @@ export function actsOf(session: PlannedSession, api: AuthApi): Acts {
     }
   }
 
-  /** Once another session has begun, what was asked for as this one's owner must not be done. */
+  /** Once another session has begun, what was asked for by this one's owner must not be done. */
   function check(grant: AuthPayload | null): void {
     if ((grant?.sessionId ?? null) !== session.state.sessionId) throw sessionChanged();
   }
 
-  return {
-    renew: (name, variables) =>
-      authorised((grant) =>
-        session.obtain(
-          async () => {
-            check(grant);
-            return api.grant({ query: RENEWALS[name], variables, token: grant?.accessToken });
-          },
-          // Else this one was signed out meanwhile, with a refresh token that is now worthless.
-          ({ sessionId }) => sessionId === session.state.sessionId,
-        ),
-      ),
-    end: (name, variables = {}) =>
-      authorised((grant) =>
-        session.lock(async () => {
+  /** Gives the session the new grant that `query` answers with. */
+  function renew(query: string, variables: Record<string, unknown>): Promise<User> {
+    return authorised((grant) =>
+      session.obtain(
+        async () => {
           check(grant);
-          const [query, reason] = ENDINGS[name];
-          const answer = await api.send({ query, variables, token: grant?.accessToken });
-          session.finish(reason);
-          return answer as never;
-        }),
+          return api.grant({ query, variables, token: grant?.accessToken });
+        },
+        // Else this one was signed out meanwhile, with a refresh token that is now worthless.
+        ({ sessionId }) => sessionId === session.state.sessionId,
       ),
+    );
+  }
+
+  /** Ends the session by `query`. */
+  function end<T>(reason: string, query: string, variables = {}): Promise<T> {
+    return authorised((grant) =>
+      session.lock(async () => {
+        check(grant);
+        const answer = await api.send<T>({ query, variables, token: grant?.accessToken });
+        session.finish(reason);
+        return answer;
+      }),
+    );
+  }
+
+  return {
+    changePassword: (input) => renew(CHANGE_PASSWORD, { input: { ...input } }),
+    reauthenticate: (password) => renew(REAUTHENTICATE, { password }),
+    logoutEverywhere: () => end("LOGGED_OUT_EVERYWHERE", LOGOUT_EVERYWHERE),
+    async deleteAccount(password) {
+      await end("ACCOUNT_DELETED", DELETE_ACCOUNT, { password });
+    },
   };
 }
 

@@ -24,7 +24,7 @@ export interface AuthApi {
   send<T>(call: AuthCall): Promise<T>;
   /** As `send`, for a mutation that answers with a grant; `query` ends before the selection of that. */
   grant(call: AuthCall): Promise<AuthPayload>;
-  signIn(field: "login" | "register", input: Record<string, string>): Promise<AuthPayload>;
+  signIn(name: "Login" | "Register", input: Record<string, string>): Promise<AuthPayload>;
   refresh(refreshToken: string | null, attempt: string): Promise<AuthPayload>;
   logout(refreshToken: string | null): Promise<void>;
 }
@@ -36,10 +36,8 @@ const PASSWORD_LIMIT_MS = 30_000;
 
 const PAYLOAD =
   " { user { id email name role createdAt disabled emailVerified } accessToken expiresIn issuedAt sessionId refreshToken } }";
-const SIGN_IN = {
-  login: `mutation Login($input: LoginInput!, $transport: TokenTransport!) { auth: login(input: $input, transport: $transport)`,
-  register: `mutation Register($input: RegisterInput!, $transport: TokenTransport!) { auth: register(input: $input, transport: $transport)`,
-};
+const signInBy = (name: "Login" | "Register") =>
+  `mutation ${name}($input: ${name}Input!, $transport: TokenTransport!) { auth: ${name.toLowerCase()}(input: $input, transport: $transport)`;
 const REFRESH = `mutation Refresh($refreshToken: String, $attempt: String) { auth: refresh(refreshToken: $refreshToken, attempt: $attempt)`;
 const LOGOUT =
   "mutation Logout($refreshToken: String) { auth: logout(refreshToken: $refreshToken) }";
@@ -62,7 +60,7 @@ export function authApi(fetch: Fetch, url: () => URL, transport: "COOKIE" | "BOD
   return {
     send,
     grant,
-    signIn: (field, input) => grant({ query: SIGN_IN[field], variables: { input, transport } }),
+    signIn: (name, input) => grant({ query: signInBy(name), variables: { input, transport } }),
     refresh: (refreshToken, attempt) =>
       grant({ query: REFRESH, variables: { refreshToken, attempt }, limitMs: CALL_LIMIT_MS }),
     logout: (refreshToken) =>

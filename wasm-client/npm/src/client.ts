@@ -1,5 +1,5 @@
 import { type AuthPayload, authApi } from "./auth.js";
-import { isRenewable, sessionChanged, unreachable } from "./error.js";
+import { isRenewable, sessionChanged, toCountersignError } from "./error.js";
 import { type Fetch, parseJson } from "./fetch-json.js";
 import { execute, type GraphQLAnswer } from "./graphql.js";
 import { PlannedSession } from "./session.js";
@@ -37,20 +37,23 @@ export function createClient(options: ClientOptions): Client {
   }
 
   /** Loaded when they are needed, which is seldom. */
-  const acts = async () => (await import("./acts.js").catch(unreachable)).actsOf(session, api);
+  const acts = () =>
+    import("./acts.js").then(
+      ({ actsOf }) => actsOf(session, api),
+      (cause: unknown) => {
+        throw toCountersignError(cause);
+      },
+    );
 
   return {
     session,
-    register: (input) => session.signIn("register", { ...input }),
-    login: (input) => session.signIn("login", { ...input }),
+    register: (input) => session.signIn("Register", { ...input }),
+    login: (input) => session.signIn("Login", { ...input }),
     logout: () => session.signOut(),
-    logoutEverywhere: async () => (await acts()).end("logoutEverywhere"),
-    changePassword: async (input) =>
-      (await acts()).renew("changePassword", { input: { ...input } }),
-    reauthenticate: async (password) => (await acts()).renew("reauthenticate", { password }),
-    async deleteAccount(password) {
-      await (await acts()).end("deleteAccount", { password });
-    },
+    logoutEverywhere: async () => (await acts()).logoutEverywhere(),
+    changePassword: async (input) => (await acts()).changePassword(input),
+    reauthenticate: async (password) => (await acts()).reauthenticate(password),
+    deleteAccount: async (password) => (await acts()).deleteAccount(password),
     request: (query, variables, { signal, operationName } = {}) =>
       execute({
         fetch: authorisedFetch,

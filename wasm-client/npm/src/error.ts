@@ -99,9 +99,10 @@ export function sessionChanged(): CountersignError {
   return new CountersignError("SESSION_CHANGED", "another session began; nothing was sent");
 }
 
-/** Throws the error of a server that does not answer. */
-export function unreachable(cause: unknown): never {
-  throw new CountersignError("NETWORK", "the server did not answer", { cause });
+/** The error that `cause` is, or else that of a server that does not answer. */
+export function toCountersignError(cause: unknown): CountersignError {
+  if (cause instanceof CountersignError) return cause;
+  return new CountersignError("NETWORK", "the server did not answer", { cause });
 }
 
 /** Whether a refusal with `reason` is of the token that was sent, so that another may do. */

@@ -69,12 +69,12 @@ export class Watch {
   /** While a renewal is due: when a token must have been signed (server's clock, milliseconds) to make it needless. */
   #knownFrom: number | undefined;
 
-  /** `endpoint` is the address of `/graphql`, `channel` the name of what the tabs of one client share. */
-  constructor(session: Watched, sessionId: string, endpoint: URL, channel: string) {
+  /** `endpoint` is the address of `/graphql`, `id` that of the client whose tabs hear of one another. */
+  constructor(session: Watched, sessionId: string, endpoint: URL, id: string) {
     this.#session = session;
     this.#sessionId = sessionId;
     this.#url = streamUrl(endpoint);
-    this.#channel = openChannel(channel, (data) => {
+    this.#channel = openChannel(`countersign:${id}`, (data) => {
       if (data?.sessionId === sessionId && typeof data.reason === "string")
         void this.#end(data.reason);
     });

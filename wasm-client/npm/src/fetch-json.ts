@@ -1,4 +1,4 @@
-import { CountersignError, unreachable } from "./error.js";
+import { toCountersignError } from "./error.js";
 
 /** A fetch function, such as the platform's. */
 export type Fetch = typeof globalThis.fetch;
@@ -29,8 +29,7 @@ export async function fetchJson(
     return { status: response.status, headers: response.headers, body: parseJson(text) };
   } catch (cause) {
     init.signal?.throwIfAborted();
-    if (cause instanceof CountersignError) throw cause;
-    return unreachable(cause);
+    throw toCountersignError(cause);
   }
 }
 

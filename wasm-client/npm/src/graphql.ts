@@ -61,11 +61,12 @@ function toError(
   extensions: Record<string, unknown>,
   headers: Headers,
 ): CountersignError {
-  const { code, reason, field, retryAfter, requestId } = extensions;
+  const { code, retryAfter } = extensions;
   const details: ErrorDetails = {};
-  if (typeof reason === "string") details.reason = reason;
-  if (typeof field === "string") details.field = field;
-  if (typeof requestId === "string") details.requestId = requestId;
+  for (const name of ["reason", "field", "requestId"] as const) {
+    const value = extensions[name];
+    if (typeof value === "string") details[name] = value;
+  }
   const seconds =
     typeof retryAfter === "number" ? retryAfter : secondsOf(headers.get("retry-after"));
   if (Number.isFinite(seconds)) details.retryAfter = Math.max(0, Math.ceil(seconds));

@@ -1,5 +1,5 @@
 import { type AuthApi, type AuthPayload, endsSession } from "./auth.js";
-import { CountersignError } from "./error.js";
+import { CountersignError, toCountersignError } from "./error.js";
 import type { Watch } from "./events.js";
 import { createHints } from "./hints.js";
 import { createLock } from "./lock.js";
@@ -123,17 +123,16 @@ export class PlannedSession implements Session {
 
   /** What replaces a grant that the server refused: of many that were refused together, one renews. */
   async successor(refused: AuthPayload, signal?: AbortSignal): Promise<AuthPayload | null> {
-    const options = signal && { signal };
-    const current = await this.grant(options);
+    const current = await this.grant({ signal });
     if (current?.accessToken !== refused.accessToken) return current;
-    return this.grant({ ...options, force: true });
+    return this.grant({ force: true, signal });
   }
 
-  /** Signs in by `login` or `register`; the answer's session replaces the one before. */
-  async signIn(field: "login" | "register", input: Record<string, string>): Promise<User> {
+  /** Signs in by the mutation `name`; the answer's session replaces the one before. */
+  async signIn(name: "Login" | "Register", input: Record<string, string>): Promise<User> {
     await this.#begin();
     return this.obtain(
-      () => this.#options.api.signIn(field, input),
+      () => this.#options.api.signIn(name, input),
       () => {
         this.#epoch += 1;
         // The server ends the session of a cookie that came along, not that of a token that did not.
@@ -380,8 +379,7 @@ export class PlannedSession implements Session {
     if (sessionId === null) return;
     import("./events.js").then(
       ({ Watch }) => {
-        if (sessionId === this.#watched)
-          this.#watch ??= new Watch(this, sessionId, url(), `countersign:${id}`);
+        if (sessionId === this.#watched) this.#watch ??= new Watch(this, sessionId, url(), id);
       },
       () => {
         this.#watched = null; // the network is away: the next change of state tries again
@@ -451,11 +449,6 @@ function snapshot(
     renewals,
     reason,
   });
-}
-
-function toCountersignError(error: unknown): CountersignError {
-  if (error instanceof CountersignError) return error;
-  return new CountersignError("NETWORK", "the server did not answer", { cause: error });
 }
 
 /** Resolves with the promise, or after `limitMs`. */

@@ -57,7 +57,7 @@ export interface TokenOptions {
   minTtlMs?: number;
   /** Renew even though the current token looks good. */
   force?: boolean;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** Keeps a user signed in. */

@@ -1,12 +1,16 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { sleep } from "./wait.js";
 
 const START_LIMIT_MS = 30_000;
+
+/** Environment variables of the server that a test sets. */
+export type Settings = Record<`COUNTERSIGN_${string}`, string>;
 
 /** The server's own binary on a free loopback port, with a database in a folder of its own. */
 export class RealServer {
@@ -17,9 +21,10 @@ export class RealServer {
     private readonly binary: string,
     private readonly folder: string,
     private readonly port: number,
+    private readonly settings: Settings,
   ) {}
 
-  static async start(): Promise<RealServer> {
+  static async start(settings: Settings = {}): Promise<RealServer> {
     const binary = process.env.COUNTERSIGN_BIN;
     if (!binary) {
       throw new Error(
@@ -27,7 +32,7 @@ export class RealServer {
       );
     }
     const folder = await mkdtemp(join(tmpdir(), "countersign-client-"));
-    const server = new RealServer(binary, folder, await freePort());
+    const server = new RealServer(binary, folder, await freePort(), settings);
     await server.restart();
     return server;
   }
@@ -53,15 +58,7 @@ export class RealServer {
   async restart(): Promise<void> {
     this.#process = spawn(this.binary, ["serve"], {
       cwd: this.folder,
-      env: {
-        PATH: process.env.PATH,
-        HOME: this.folder,
-        COUNTERSIGN_HTTP__LISTEN: `127.0.0.1:${this.port}`,
-        COUNTERSIGN_DATABASE__URL: `sqlite://${join(this.folder, "countersign.db")}`,
-        COUNTERSIGN_TOKENS__ACCESS_TTL: "4s",
-        // The cost of hashing is not what these tests are about.
-        COUNTERSIGN_PASSWORDS__MEMORY_KIB: "8192",
-      },
+      env: this.#environment,
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
@@ -70,6 +67,30 @@ export class RealServer {
       });
     }
     await this.#ready();
+  }
+
+  /** Makes an account by the command line, the way the first administrator is made. */
+  async createUser(email: string, password: string, role: string): Promise<void> {
+    const flags = ["--email", email, "--name", "Root", "--role", role, "--password-stdin"];
+    const run = promisify(execFile)(this.binary, ["users", "create", ...flags], {
+      cwd: this.folder,
+      env: this.#environment,
+    });
+    run.child.stdin?.end(`${password}\n`);
+    await run;
+  }
+
+  get #environment(): NodeJS.ProcessEnv {
+    return {
+      PATH: process.env.PATH,
+      HOME: this.folder,
+      COUNTERSIGN_HTTP__LISTEN: `127.0.0.1:${this.port}`,
+      COUNTERSIGN_DATABASE__URL: `sqlite://${join(this.folder, "countersign.db")}`,
+      COUNTERSIGN_TOKENS__ACCESS_TTL: "4s",
+      // The cost of hashing is not what these tests are about.
+      COUNTERSIGN_PASSWORDS__MEMORY_KIB: "8192",
+      ...this.settings,
+    };
   }
 
   async stop(): Promise<void> {
