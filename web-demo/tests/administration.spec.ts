@@ -105,7 +105,7 @@ test("a deleted account is gone, and its trail stays", async ({ page, server, an
   await expect(page.getByRole("table")).not.toContainText("Dora Deleted");
   await expect(other.getByText("This account has been deleted.")).toBeVisible();
   await page.getByRole("link", { name: "Audit" }).click();
-  await page.getByLabel("Event").selectOption("Account deleted");
+  await page.getByRole("combobox", { name: "Event" }).selectOption("Account deleted");
   await expect(page.getByRole("list", { name: "Events" })).toContainText("a deleted account");
 });
 

@@ -30,7 +30,7 @@ test("an ADMIN filters by kind and by person, and the address keeps it", async (
   await server.signIn(person);
   await signIn(page, await server.createPerson("ADMIN", "Ada Admin"));
   await page.getByRole("link", { name: "Audit" }).click();
-  await page.getByLabel("Event").selectOption("Signed in");
+  await page.getByRole("combobox", { name: "Event" }).selectOption("Signed in");
   await expect(events(page).filter({ hasText: "Fritz Filter" })).toHaveCount(1);
   await expect(events(page).filter({ hasNotText: "Signed in" })).toHaveCount(0);
 
@@ -40,10 +40,10 @@ test("an ADMIN filters by kind and by person, and the address keeps it", async (
   await page.reload();
   await expect(page.getByText("Only Fritz Filter")).toBeVisible();
   await expect(events(page)).toHaveCount(1);
-  await page.getByLabel("Event").selectOption("Password changed");
+  await page.getByRole("combobox", { name: "Event" }).selectOption("Password changed");
   await expect(page.getByText("Nothing has happened that fits.")).toBeVisible();
   await page.getByRole("button", { name: "Show everybody" }).click();
-  await page.getByLabel("Event").selectOption("Signed in");
+  await page.getByRole("combobox", { name: "Event" }).selectOption("Signed in");
   await page.getByRole("link", { name: "Fritz Filter" }).click();
   await expect(page.getByText("Only Fritz Filter")).toBeVisible();
 });

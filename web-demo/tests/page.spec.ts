@@ -62,7 +62,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       await server.signIn(person);
       await signIn(page, person);
       await open(page, "/sessions");
-      await page.getByRole("button", { name: "End Unknown device" }).click();
+      await page.getByRole("button", { name: "End curl" }).click();
       await expectAccessible(page);
       await open(page, "/account");
       await page.getByRole("button", { name: "Delete account…" }).click();

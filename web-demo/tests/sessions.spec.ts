@@ -16,7 +16,7 @@ test("ending a session signs that browser out at once, with no reload, and its t
   await page.getByRole("link", { name: "Sessions" }).click();
   const sessions = page.getByRole("list", { name: "Sessions" });
   await expect(sessions.getByRole("listitem")).toHaveCount(2);
-  await sessions.getByRole("button", { name: "End Chrome on Linux" }).click();
+  await sessions.getByRole("button", { name: "End Chrome on Windows" }).click();
   const ended = page.waitForResponse((response) =>
     (response.request().postData() ?? "").includes("RevokeSession"),
   );
@@ -29,7 +29,7 @@ test("ending a session signs that browser out at once, with no reload, and its t
   expect(await isStillThere()).toBe(true);
 
   await expect(sessions.getByRole("listitem")).toHaveCount(1);
-  await expect(page.getByText("Chrome on Linux was signed out.")).toBeVisible();
+  await expect(page.getByText("Chrome on Windows was signed out.")).toBeVisible();
   await expect(page.getByText("You are signed in nowhere else.")).toBeVisible();
 
   await other.getByLabel("E-mail").fill(person.email);
@@ -83,7 +83,7 @@ test("a dialog is left by the keyboard, and gives the focus back", async ({ page
   await server.signIn(person);
   await signIn(page, person);
   await page.getByRole("link", { name: "Sessions" }).click();
-  const end = page.getByRole("button", { name: "End Unknown device" });
+  const end = page.getByRole("button", { name: "End curl" });
   await end.focus();
   await page.keyboard.press("Enter");
   await expect(page.getByRole("button", { name: "Cancel" })).toBeFocused();
@@ -95,7 +95,7 @@ test("a dialog is left by the keyboard, and gives the focus back", async ({ page
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   // The button has gone with its session: what was done has the focus now.
-  await expect(page.getByText("Unknown device was signed out.")).toBeVisible();
+  await expect(page.getByText("curl was signed out.")).toBeVisible();
   await expect(page.locator(".done")).toBeFocused();
 });
 
@@ -109,7 +109,7 @@ test("a session that cannot be ended says why, and the others stay in view", asy
   await server.signIn(person);
   await signIn(page, person);
   await page.getByRole("link", { name: "Sessions" }).click();
-  await page.getByRole("button", { name: "End Unknown device" }).click();
+  await page.getByRole("button", { name: "End curl" }).click();
   await page.route("**/graphql", (route) =>
     route.request().postData()?.includes("RevokeSession")
       ? route.fulfill({ status: 503 })

@@ -71,9 +71,7 @@ function Event({ event, showsWho }: { event: AuthEvent; showsWho: boolean }) {
       {(showsWho || isByAnother) && (
         <p className="event-who">
           {showsWho && <Who event={event} />}
-          {isByAnother && (
-            <span> by {event.actor?.name ?? <Short id={event.actorId ?? ""} />}</span>
-          )}
+          {isByAnother && <span> by {event.actor?.name ?? "an administrator"}</span>}
         </p>
       )}
       <p className="event-where">

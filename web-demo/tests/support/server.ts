@@ -151,7 +151,10 @@ export class Server {
   async signIn({ email, password }: Person): Promise<void> {
     const query =
       "mutation ($input: LoginInput!) { login(input: $input, transport: BODY) { sessionId } }";
-    const { errors } = await this.ask(query, { variables: { input: { email, password } } });
+    const { errors } = await this.ask(query, {
+      variables: { input: { email, password } },
+      headers: { "user-agent": "curl/8.5.0" },
+    });
     if (errors) throw new Error(JSON.stringify(errors));
   }
 
