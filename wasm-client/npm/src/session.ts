@@ -423,7 +423,7 @@ export class PlannedSession implements Session {
   }
 
   #cannotTell(at: number): CountersignError {
-    const { code = "NETWORK", message = "the server did not answer", reason } = this.#failure ?? {};
+    const { code, message, reason } = toCountersignError(this.#failure);
     const wait = Math.ceil((at - Date.now()) / 1000);
     return new CountersignError(code, message, {
       cause: this.#failure,

@@ -217,3 +217,29 @@ test("an error that no GraphQL server wrote is not taken for one", async () => {
     message: "old server",
   });
 });
+
+test("a request of the app's takes no cookie to another origin; what sets or clears it does", async () => {
+  const sent: [string, RequestCredentials | undefined][] = [];
+  const page = createClient({
+    endpoint: server.endpoint,
+    fetch: async (input, init) => {
+      const request = new Request(input, init);
+      const [, operation = ""] =
+        /(?:mutation|query) (\w+)/.exec(await request.clone().text()) ?? [];
+      sent.push([operation, request.credentials]);
+      return fetch(request);
+    },
+  });
+  await page.login(ana);
+  await page.request("query Q { token }");
+  await page.session.token({ force: true });
+  await page.reauthenticate(ana.password);
+  await page.logout();
+  expect(sent).toEqual([
+    ["Login", "include"],
+    ["Q", "same-origin"],
+    ["Refresh", "include"],
+    ["Reauthenticate", "include"],
+    ["Logout", "include"],
+  ]);
+});

@@ -1,8 +1,9 @@
 // Sessions that end and users that change elsewhere, with the real server and tokens that live long.
 
 import { type Client, type ClientOptions, createClient } from "@countersign/client";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { RealServer } from "./support/real-server.js";
+import { sleep, until } from "./support/wait.js";
 
 const password = "seven unrelated lanterns drift";
 const another = "eleven quiet harbours wander";
@@ -11,7 +12,19 @@ const ME = "{ me { email role } }";
 
 let server: RealServer;
 let people = 0;
+/** How many streams the server has accepted during the test. */
+let accepted = 0;
 const clients: Client[] = [];
+
+/** The platform's WebSocket, watched. */
+class CountedSocket extends WebSocket {
+  constructor(url: string | URL, protocols?: string) {
+    super(url, protocols);
+    this.addEventListener("message", ({ data }) => {
+      if (data.includes("connection_ack")) accepted += 1;
+    });
+  }
+}
 
 /** A started client; `events` says whether it has a stream. */
 function connect(options: Partial<ClientOptions>): Client {
@@ -68,6 +81,11 @@ beforeAll(async () => {
   server = await RealServer.start({ COUNTERSIGN_TOKENS__ACCESS_TTL: "15m" });
   await server.createUser(root.email, root.password, "ADMIN");
 }, 60_000);
+
+beforeEach(() => {
+  accepted = 0;
+  vi.stubGlobal("WebSocket", CountedSocket);
+});
 
 afterEach(() => {
   for (const client of clients.splice(0)) client.session.dispose();
@@ -174,4 +192,96 @@ test("an administrator's mistakes are refused with a reason", async () => {
     setRole(client, "00000000-0000-7000-8000-000000000000", "USER"),
   ).rejects.toMatchObject({ code: "NOT_FOUND" });
   expect(client.session.state.status).toBe("live");
+});
+
+// With a stream: at once, and without a request of the app's.
+
+test("a session that is ended from another is signed out at once, with the reason", async () => {
+  const { devices } = await newcomer(2, { events: true });
+  const [one, other] = devices as [Client, Client];
+  await until("both streams stand", () => accepted === 2);
+  const token = await other.session.token();
+  await revoke(one, other);
+  await until("it is signed out", () => other.session.state.status === "signed-out");
+  expect(other.session.state).toMatchObject({ user: null, reason: "SESSION_REVOKED" });
+  expect(one.session.state.status).toBe("live");
+  expect(await refusal(token)).toBe("SESSION_ENDED");
+});
+
+test("a changed role is there at once, without a sign-out", async () => {
+  const { id, devices } = await newcomer(1, { events: true });
+  const [client] = devices as [Client];
+  await until("the stream stands", () => accepted === 1);
+  const statuses = new Set<string>();
+  client.session.on(({ status }) => statuses.add(status));
+  await setRole(await administrator(), id, "MANAGER");
+  await until("the role is there", () => client.session.state.user?.role === "MANAGER");
+  expect([...statuses].sort()).toEqual(["live", "refreshing"]);
+  expect(client.session.state.renewals).toBe(1);
+});
+
+test("a new password signs the other devices out and costs this one no renewal", async () => {
+  const { devices } = await newcomer(3, { events: true });
+  const [client, ...others] = devices as [Client, ...Client[]];
+  await until("the streams stand", () => accepted === 3);
+  await client.changePassword({ currentPassword: password, newPassword: another });
+  for (const { session } of others)
+    await until("it is signed out", () => session.state.reason === "PASSWORD_CHANGED");
+  await sleep(200);
+  expect(client.session.state).toMatchObject({ status: "live", renewals: 0 });
+});
+
+test.each([
+  ["LOGGED_OUT_EVERYWHERE", (client: Client) => client.logoutEverywhere()],
+  ["ACCOUNT_DELETED", (client: Client) => client.deleteAccount(password)],
+] as const)("%s reaches every device", async (reason, act) => {
+  const { devices } = await newcomer(2, { events: true });
+  await until("the streams stand", () => accepted === 2);
+  await act(devices[0] as Client);
+  for (const { session } of devices)
+    await until("it is signed out", () => session.state.reason === reason);
+});
+
+test.each([
+  ["ENDED_BY_ADMINISTRATOR", "endSessions(userId: $userId)"],
+  ["ACCOUNT_DISABLED", "setDisabled(userId: $userId, disabled: true) { id }"],
+  ["ACCOUNT_DELETED", "deleteUser(userId: $userId)"],
+])("an administrator's act arrives as %s", async (reason, act) => {
+  const { id, devices } = await newcomer(1, { events: true });
+  const [client] = devices as [Client];
+  await until("the stream stands", () => accepted === 1);
+  const root = await administrator();
+  await root.request(`mutation Act($userId: ID!) { ${act} }`, { userId: id });
+  await until("it is signed out", () => client.session.state.reason === reason);
+});
+
+test("a stolen refresh token ends the session at once", async () => {
+  let stolen: string | null = null;
+  const { devices } = await newcomer(1, {
+    events: true,
+    refreshTokenStore: {
+      get: () => null,
+      set: (token) => {
+        stolen ??= token;
+      },
+    },
+  });
+  const [client] = devices as [Client];
+  await until("the stream stands", () => accepted === 1);
+  for (let times = 0; times < 4; times += 1) await client.session.token({ force: true });
+  const get = () => stolen;
+  const thief = connect({ events: false, refreshTokenStore: { get, set: () => {} } });
+  expect(await thief.session.token()).toBeNull();
+  await until("it is signed out", () => client.session.state.reason === "REFRESH_REUSED");
+});
+
+test("a stream outlives a crash of the server, and says what was missed", async () => {
+  const { id, devices } = await newcomer(1, { events: true });
+  const [client] = devices as [Client];
+  await until("the stream stands", () => accepted === 1);
+  await server.crash();
+  await server.restart();
+  await setRole(await administrator(), id, "MANAGER");
+  await until("the role is there", () => client.session.state.user?.role === "MANAGER");
+  expect(accepted).toBeGreaterThan(1);
 });
