@@ -15,6 +15,44 @@ use uuid::Uuid;
 #[error("this is not {0}")]
 pub struct Mismatch(pub &'static str);
 
+/// Gives an enum its one text each, in the database, in tokens and in the contract.
+macro_rules! text_enum {
+    ($name:ident, $what:literal, { $($variant:ident => $text:literal,)+ }) => {
+        impl $name {
+            /// The name in the database and in the contract.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> String {
+                value.as_str().to_owned()
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::values::Mismatch;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err($crate::values::Mismatch($what)),
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = $crate::values::Mismatch;
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+    };
+}
+pub(crate) use text_enum;
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
@@ -191,37 +229,13 @@ pub enum Role {
 impl Role {
     /// Every role, least powerful first.
     pub const ALL: [Self; 3] = [Self::User, Self::Manager, Self::Admin];
-
-    /// The name used in tokens, in the database and in the contract.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "USER",
-            Self::Manager => "MANAGER",
-            Self::Admin => "ADMIN",
-        }
-    }
 }
 
-impl std::str::FromStr for Role {
-    type Err = Mismatch;
-    fn from_str(text: &str) -> Result<Self, Mismatch> {
-        let found = Self::ALL.into_iter().find(|role| role.as_str() == text);
-        found.ok_or(Mismatch("USER, MANAGER or ADMIN"))
-    }
-}
-
-impl From<Role> for String {
-    fn from(role: Role) -> String {
-        role.as_str().to_owned()
-    }
-}
-
-impl TryFrom<String> for Role {
-    type Error = Mismatch;
-    fn try_from(text: String) -> Result<Self, Mismatch> {
-        text.parse()
-    }
-}
+text_enum!(Role, "USER, MANAGER or ADMIN", {
+    User => "USER",
+    Manager => "MANAGER",
+    Admin => "ADMIN",
+});
 
 /// How a session's refresh token travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,26 +246,10 @@ pub enum Transport {
     Body,
 }
 
-impl From<Transport> for String {
-    fn from(transport: Transport) -> String {
-        match transport {
-            Transport::Cookie => "COOKIE",
-            Transport::Body => "BODY",
-        }
-        .to_owned()
-    }
-}
-
-impl TryFrom<String> for Transport {
-    type Error = Mismatch;
-    fn try_from(text: String) -> Result<Self, Mismatch> {
-        match text.as_str() {
-            "COOKIE" => Ok(Self::Cookie),
-            "BODY" => Ok(Self::Body),
-            _ => Err(Mismatch("COOKIE or BODY")),
-        }
-    }
-}
+text_enum!(Transport, "COOKIE or BODY", {
+    Cookie => "COOKIE",
+    Body => "BODY",
+});
 
 /// A point in time: whole milliseconds since 1970 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -367,45 +365,23 @@ pub enum Reason {
     KeysChanged,
 }
 
-impl Reason {
-    const NAMES: [(Self, &'static str); 15] = [
-        (Self::LoggedOut, "LOGGED_OUT"),
-        (Self::LoggedOutEverywhere, "LOGGED_OUT_EVERYWHERE"),
-        (Self::SessionRevoked, "SESSION_REVOKED"),
-        (Self::EndedByAdministrator, "ENDED_BY_ADMINISTRATOR"),
-        (Self::PasswordChanged, "PASSWORD_CHANGED"),
-        (Self::RefreshReused, "REFRESH_REUSED"),
-        (Self::AccountDisabled, "ACCOUNT_DISABLED"),
-        (Self::AccountDeleted, "ACCOUNT_DELETED"),
-        (Self::SessionLimit, "SESSION_LIMIT"),
-        (Self::SessionReplaced, "SESSION_REPLACED"),
-        (Self::SessionExpired, "SESSION_EXPIRED"),
-        (Self::RoleChanged, "ROLE_CHANGED"),
-        (Self::ProfileChanged, "PROFILE_CHANGED"),
-        (Self::TokenStale, "TOKEN_STALE"),
-        (Self::KeysChanged, "KEYS_CHANGED"),
-    ];
-
-    /// The name in the database and in the contract.
-    pub fn as_str(self) -> &'static str {
-        let named = Self::NAMES.into_iter().find(|(reason, _)| *reason == self);
-        named.map_or("", |(_, name)| name)
-    }
-}
-
-impl From<Reason> for String {
-    fn from(reason: Reason) -> String {
-        reason.as_str().to_owned()
-    }
-}
-
-impl TryFrom<String> for Reason {
-    type Error = Mismatch;
-    fn try_from(text: String) -> Result<Self, Mismatch> {
-        let named = Self::NAMES.into_iter().find(|(_, name)| *name == text);
-        named.map(|(reason, _)| reason).ok_or(Mismatch("a reason"))
-    }
-}
+text_enum!(Reason, "a reason", {
+    LoggedOut => "LOGGED_OUT",
+    LoggedOutEverywhere => "LOGGED_OUT_EVERYWHERE",
+    SessionRevoked => "SESSION_REVOKED",
+    EndedByAdministrator => "ENDED_BY_ADMINISTRATOR",
+    PasswordChanged => "PASSWORD_CHANGED",
+    RefreshReused => "REFRESH_REUSED",
+    AccountDisabled => "ACCOUNT_DISABLED",
+    AccountDeleted => "ACCOUNT_DELETED",
+    SessionLimit => "SESSION_LIMIT",
+    SessionReplaced => "SESSION_REPLACED",
+    SessionExpired => "SESSION_EXPIRED",
+    RoleChanged => "ROLE_CHANGED",
+    ProfileChanged => "PROFILE_CHANGED",
+    TokenStale => "TOKEN_STALE",
+    KeysChanged => "KEYS_CHANGED",
+});
 
 /// Text that must not reach a log.
 #[derive(Clone, PartialEq, Eq, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
