@@ -13,7 +13,7 @@ use crate::graphql::{self, Schema, Services};
 use crate::sessions::{Events, Feed, Sessions};
 use crate::storage::{Storage, StorageError};
 use crate::tokens::{KeyError, KeyRing, MAX_ENTRIES, Revocations, Sealer, Tokens};
-use crate::values::Secret;
+use crate::values::{Secret, UnixMillis};
 
 /// A running server's parts.
 pub struct App {
@@ -27,6 +27,8 @@ pub struct App {
     pub sessions: Arc<Sessions>,
     /// Who listens to what happens to their sessions.
     pub events: Arc<Events>,
+    /// The audit trail.
+    pub audit: Arc<Audit>,
     /// What is served at `/graphql`.
     pub schema: Schema,
     /// The database.
@@ -105,7 +107,12 @@ impl App {
             database_clock.clone(),
         )
         .await?;
-        let audit = Arc::new(Audit::new(clock.clone(), rng.clone()));
+        let audit = Arc::new(Audit::new(
+            storage.clone(),
+            clock.clone(),
+            rng.clone(),
+            settings.audit.clone(),
+        ));
         let sessions = Arc::new(Sessions::new(
             storage.clone(),
             tokens.clone(),
@@ -119,7 +126,7 @@ impl App {
             storage.clone(),
             sessions.clone(),
             Passwords::start(settings.passwords.clone())?,
-            audit,
+            audit.clone(),
             clock,
             rng.clone(),
             AccountRules {
@@ -130,6 +137,7 @@ impl App {
         let services = Services {
             accounts: accounts.clone(),
             sessions: sessions.clone(),
+            audit: audit.clone(),
         };
         let schema = graphql::schema(services, &settings.graphql);
         Ok(Arc::new(Self {
@@ -138,6 +146,7 @@ impl App {
             accounts,
             sessions,
             events,
+            audit,
             schema,
             storage,
             database_clock,
@@ -173,12 +182,17 @@ impl App {
 
     /// Deletes what has expired, for as long as the server runs.
     pub async fn keep_house(self: Arc<Self>) {
+        let mut checked = UnixMillis(0);
         let mut cleaning = tokio::time::interval(CLEANING_INTERVAL);
         loop {
             cleaning.tick().await;
             match self.sessions.delete_expired().await {
                 Ok(count) => tracing::debug!(count, "what has expired was deleted"),
                 Err(error) => tracing::warn!(%error, "what has expired could not be deleted"),
+            }
+            match self.audit.forget(&mut checked).await {
+                Ok(forgotten) => tracing::debug!(?forgotten, "the audit trail was looked through"),
+                Err(error) => tracing::warn!(%error, "the audit trail could not be looked through"),
             }
         }
     }

@@ -277,6 +277,16 @@ impl std::ops::Add<Duration> for UnixMillis {
     }
 }
 
+impl std::ops::Sub<Duration> for UnixMillis {
+    type Output = Self;
+    fn sub(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
+    }
+}
+
 impl From<UnixMillis> for i64 {
     fn from(time: UnixMillis) -> i64 {
         time.0

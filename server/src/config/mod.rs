@@ -52,6 +52,8 @@ pub struct Settings {
     pub passwords: PasswordSettings,
     /// Accounts.
     pub accounts: AccountSettings,
+    /// The audit trail.
+    pub audit: AuditSettings,
     /// GraphQL.
     pub graphql: GraphqlSettings,
     /// `COUNTERSIGN_LOG__FILTER`: what is logged, as tracing's `EnvFilter` spells it.
@@ -108,7 +110,7 @@ pub struct SessionSettings {
     pub absolute_ttl: Duration,
     /// `COUNTERSIGN_SESSIONS__REUSE_GRACE`: how long a superseded refresh token is still answered.
     pub reuse_grace: Duration,
-    /// `COUNTERSIGN_SESSIONS__MAX_PER_USER`: how many sessions a user may have.
+    /// `COUNTERSIGN_SESSIONS__MAX_PER_USER`: how many sessions a user may have; `i64::MAX` when it is `off`.
     pub max_per_user: i64,
     /// `COUNTERSIGN_SESSIONS__THEFT_ENDS`: `session` or `user`.
     pub theft_ends: TheftEnds,
@@ -147,6 +149,15 @@ pub struct PasswordSettings {
 pub struct AccountSettings {
     /// `COUNTERSIGN_ACCOUNTS__REGISTRATION`: `open`, or `closed` to all but the command line.
     pub registration_open: bool,
+}
+
+/// The audit trail. `None` is `off`: never.
+#[derive(Clone, Debug)]
+pub struct AuditSettings {
+    /// `COUNTERSIGN_AUDIT__RETENTION`: after how long a line is deleted.
+    pub retention: Option<Duration>,
+    /// `COUNTERSIGN_AUDIT__DELETED_USER_DETAILS`: how long after the account the addresses and user agents of its user go.
+    pub deleted_user_details: Option<Duration>,
 }
 
 /// GraphQL.
@@ -206,7 +217,11 @@ impl Settings {
                 refresh_ttl: source.duration("sessions.refresh_ttl", "7d", "1s", "400d"),
                 absolute_ttl: source.duration("sessions.absolute_ttl", "30d", "1s", "400d"),
                 reuse_grace: source.duration("sessions.reuse_grace", "30s", "0s", "10m"),
-                max_per_user: source.number("sessions.max_per_user", 100, 1..=10_000),
+                max_per_user: source.parsed("sessions.max_per_user", "100", |text| match text.parse() {
+                    _ if text == "off" => Ok(i64::MAX),
+                    Ok(number @ 1..=10_000) => Ok(number),
+                    _ => Err("is neither off nor a whole number from 1 to 10000"),
+                }),
                 theft_ends: source.parsed("sessions.theft_ends", "session", |text| match text {
                     "session" => Ok(TheftEnds::Session),
                     "user" => Ok(TheftEnds::User),
@@ -228,6 +243,10 @@ impl Settings {
                     "closed" => Ok(false),
                     _ => Err("is neither open nor closed"),
                 }),
+            },
+            audit: AuditSettings {
+                retention: source.duration_or_off("audit.retention", "180d", "1d", "36500d"),
+                deleted_user_details: source.duration_or_off("audit.deleted_user_details", "30d", "0s", "36500d"),
             },
             graphql: GraphqlSettings {
                 introspection: source.switch("graphql.introspection", development),

@@ -238,6 +238,23 @@ impl Source {
         })
     }
 
+    /// The same, or `off`.
+    pub(super) fn duration_or_off(
+        &mut self,
+        key: &'static str,
+        default: &str,
+        least: &str,
+        most: &str,
+    ) -> Option<Duration> {
+        let range = parse_duration(least)..=parse_duration(most);
+        self.parsed(key, default, |text| match parse_duration(text) {
+            _ if text == "off" => Ok(None),
+            None => Err("is neither off nor a length of time like 90d"),
+            duration if range.contains(&duration) => Ok(duration),
+            _ => Err("is too short or too long"),
+        })
+    }
+
     /// A whole number within a range.
     pub(super) fn number<T>(&mut self, key: &'static str, default: T, range: RangeInclusive<T>) -> T
     where

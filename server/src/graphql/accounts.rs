@@ -1,13 +1,12 @@
 //! Accounts in GraphQL: types, queries and mutations.
 
-use async_graphql::connection::{CursorType, PageInfo};
+use async_graphql::connection::PageInfo;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 
 use super::context::{Caller, ContextExt as _};
-use super::error::{Denial, deny, public};
+use super::error::public;
 use super::guard::{RequireLogin, RequireRole};
+use super::paging::{Page, cursor, page_size};
 use super::scalars::{DateTime, Role, TokenTransport};
 use super::sessions::{AuthPayload, answer, sign_in};
 use crate::accounts::{self, NewAccount};
@@ -86,23 +85,6 @@ pub struct UpdateProfileInput {
     email: Option<String>,
 }
 
-/// A place in the list of accounts.
-struct UserCursor(UserId);
-
-impl CursorType for UserCursor {
-    type Error = &'static str;
-
-    fn decode_cursor(cursor: &str) -> Result<Self, &'static str> {
-        let bytes = BASE64URL.decode(cursor).map_err(|_| "not base64url")?;
-        let text = String::from_utf8(bytes).map_err(|_| "not text")?;
-        UserId::parse(&text).map(Self).ok_or("not an id")
-    }
-
-    fn encode_cursor(&self) -> String {
-        BASE64URL.encode(self.0.to_string())
-    }
-}
-
 /// One page of accounts (Relay Cursor Connections Specification).
 #[derive(SimpleObject)]
 pub struct UserConnection {
@@ -121,27 +103,11 @@ pub struct UserEdge {
     node: User,
 }
 
-impl UserConnection {
-    fn new(
-        users: impl Iterator<Item = accounts::User>,
-        has_previous_page: bool,
-        has_next_page: bool,
-    ) -> Self {
-        let edge = |user: accounts::User| UserEdge {
-            cursor: UserCursor(user.id).encode_cursor(),
-            node: user.into(),
-        };
-        let edges: Vec<UserEdge> = users.map(edge).collect();
-        let cursor = |edge: Option<&UserEdge>| edge.map(|edge| edge.cursor.clone());
-        let (start_cursor, end_cursor) = (cursor(edges.first()), cursor(edges.last()));
+impl From<accounts::User> for UserEdge {
+    fn from(user: accounts::User) -> Self {
         Self {
-            edges,
-            page_info: PageInfo {
-                has_previous_page,
-                has_next_page,
-                start_cursor,
-                end_cursor,
-            },
+            cursor: cursor(&user.id),
+            node: user.into(),
         }
     }
 }
@@ -193,26 +159,19 @@ impl AccountQuery {
         >,
         #[graphql(desc = "Only accounts with this role.")] role: Option<Role>,
     ) -> Result<UserConnection> {
-        let first = page_size(first);
-        if !(1..=100).contains(&first) {
-            return Err(deny(Denial::FirstInvalid));
-        }
-        let after = after.as_deref().map(UserCursor::decode_cursor).transpose();
-        let after = after
-            .map_err(|_| deny(Denial::CursorInvalid))?
-            .map(|cursor| cursor.0);
-        let limit = i64::try_from(first)? + 1;
+        let page: Page<UserId> = Page::read(first, after.as_deref())?;
         let found = ctx
             .accounts()
-            .list(search.as_deref(), role.map(Into::into), after, limit)
+            .list(
+                search.as_deref(),
+                role.map(Into::into),
+                page.after,
+                page.limit(),
+            )
             .await
             .map_err(public)?;
-        let has_next_page = found.len() > first;
-        Ok(UserConnection::new(
-            found.into_iter().take(first),
-            after.is_some(),
-            has_next_page,
-        ))
+        let (edges, page_info) = page.edges(found, UserEdge::from, |edge| &edge.cursor);
+        Ok(UserConnection { edges, page_info })
     }
 
     /// One account by its id, or null when there is none. Needs MANAGER.
@@ -237,11 +196,6 @@ impl AccountQuery {
             max_length,
         }
     }
-}
-
-/// A page's size; what is no size at all counts as none.
-fn page_size(first: Option<i32>) -> usize {
-    usize::try_from(first.unwrap_or(20)).unwrap_or_default()
 }
 
 /// Mutations of accounts.

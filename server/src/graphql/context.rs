@@ -7,6 +7,7 @@ use async_graphql::{Context, Result};
 
 use super::error::{Denial, deny};
 use crate::accounts::Accounts;
+use crate::audit::Audit;
 use crate::sessions::{AccessError, Grant, Sessions};
 use crate::tokens::TokenError;
 use crate::values::{Identity, Peer, Secret};
@@ -18,6 +19,8 @@ pub struct Services {
     pub accounts: Arc<Accounts>,
     /// Sessions.
     pub sessions: Arc<Sessions>,
+    /// The audit trail.
+    pub audit: Arc<Audit>,
 }
 
 /// Who sent the request, as far as its bearer token tells.
@@ -136,6 +139,8 @@ pub trait ContextExt {
     fn accounts(&self) -> &Accounts;
     /// Sessions.
     fn sessions(&self) -> &Sessions;
+    /// The audit trail.
+    fn audit(&self) -> &Audit;
     /// Who calls.
     fn caller(&self) -> &Caller;
     /// Where the call comes from.
@@ -151,6 +156,10 @@ impl ContextExt for Context<'_> {
 
     fn sessions(&self) -> &Sessions {
         &self.data_unchecked::<Services>().sessions
+    }
+
+    fn audit(&self) -> &Audit {
+        &self.data_unchecked::<Services>().audit
     }
 
     fn caller(&self) -> &Caller {

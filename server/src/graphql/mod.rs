@@ -2,11 +2,14 @@
 
 mod accounts;
 mod administration;
+mod audit;
 mod context;
 mod credentials;
+mod devices;
 mod error;
 mod guard;
 mod limits;
+mod paging;
 mod scalars;
 mod sessions;
 
@@ -30,7 +33,11 @@ use crate::config::GraphqlSettings;
 
 /// What can be asked.
 #[derive(MergedObject, Default)]
-pub struct Query(accounts::AccountQuery);
+pub struct Query(
+    accounts::AccountQuery,
+    devices::SessionQuery,
+    audit::AuditQuery,
+);
 
 /// What can be done.
 #[derive(MergedObject, Default)]

@@ -1,5 +1,6 @@
 //! Sessions: opened by a password, kept alive by a rotating refresh token, ended at any time.
 
+mod devices;
 mod error;
 mod events;
 mod feed;
@@ -14,6 +15,7 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 
+pub use devices::Session;
 pub use error::{AccessError, SessionError};
 pub use events::{Events, SessionEvent, SessionEventKind, Subscription};
 pub use feed::Feed;

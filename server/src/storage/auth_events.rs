@@ -1,6 +1,8 @@
 //! The table `auth_events`: the audit trail.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 use diesel_async::RunQueryDsl;
 
 use super::schema::auth_events;
@@ -16,6 +18,8 @@ pub enum AuthEventKind {
     LoginSucceeded,
     /// A password was wrong, or there is no such account.
     LoginFailed,
+    /// An attempt to sign in was refused because there had been too many.
+    LoginThrottled,
     /// A session was renewed from another network or another browser than before.
     Refreshed,
     /// A superseded refresh token was used within the grace.
@@ -44,10 +48,11 @@ pub enum AuthEventKind {
 
 impl AuthEventKind {
     /// Every kind with its name in the database and in the contract.
-    const NAMES: [(Self, &str); 15] = [
+    const NAMES: [(Self, &str); 16] = [
         (Self::Registered, "REGISTERED"),
         (Self::LoginSucceeded, "LOGIN_SUCCEEDED"),
         (Self::LoginFailed, "LOGIN_FAILED"),
+        (Self::LoginThrottled, "LOGIN_THROTTLED"),
         (Self::Refreshed, "REFRESHED"),
         (Self::RefreshRepeated, "REFRESH_REPEATED"),
         (Self::RefreshReuseDetected, "REFRESH_REUSE_DETECTED"),
@@ -85,21 +90,38 @@ impl TryFrom<String> for AuthEventKind {
     }
 }
 
-/// One line of the audit trail, to be written.
-#[derive(Clone, Debug, Insertable)]
+/// One line of the audit trail.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = auth_events)]
 pub struct AuthEventRow {
-    #[diesel(serialize_as = String)]
-    id: EventId,
-    #[diesel(serialize_as = String)]
-    kind: AuthEventKind,
-    #[diesel(serialize_as = i64)]
-    at: UnixMillis,
-    user_id: Option<String>,
-    actor_id: Option<String>,
-    session_id: Option<String>,
-    ip_address: Option<String>,
-    user_agent: Option<String>,
+    /// The line's id; ids sort by the time of what they record.
+    #[diesel(deserialize_as = String, serialize_as = String)]
+    pub id: EventId,
+    /// What happened.
+    #[diesel(deserialize_as = String, serialize_as = String)]
+    pub kind: AuthEventKind,
+    /// When.
+    #[diesel(deserialize_as = i64, serialize_as = i64)]
+    pub at: UnixMillis,
+    /// The id of the user that it happened to; `None` where there is no such account.
+    pub user_id: Option<String>,
+    /// The id of who did it, where that is somebody else.
+    pub actor_id: Option<String>,
+    /// The id of the session that it happened in.
+    pub session_id: Option<String>,
+    /// The address that it was asked for from: the actor's, where there is one.
+    pub ip_address: Option<String>,
+    /// The `User-Agent` that it was asked for with: the actor's, where there is one.
+    pub user_agent: Option<String>,
+}
+
+/// Which lines of the audit trail are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AuthEventFilter {
+    /// Only what happened to this user.
+    pub user: Option<UserId>,
+    /// Only this kind.
+    pub kind: Option<AuthEventKind>,
 }
 
 impl AuthEventRow {
@@ -139,6 +161,19 @@ impl AuthEventRow {
     }
 }
 
+/// Lines whose columns before the id have these values, and whose id is less than `$end`.
+macro_rules! within {
+    ($columns:literal, [$($value:expr),+], $end:expr) => {
+        sql::<Bool>(concat!("(", $columns, ") >= ("))
+            $(.bind::<Text, _>($value.to_owned()).sql(", "))+
+            .bind::<Text, _>("")
+            .sql(concat!(") AND (", $columns, ") < ("))
+            $(.bind::<Text, _>($value.to_owned()).sql(", "))+
+            .bind::<Text, _>($end)
+            .sql(")")
+    };
+}
+
 impl Storage {
     /// Writes an event that records no other write.
     ///
@@ -151,4 +186,130 @@ impl Storage {
             .await)?;
         Ok(())
     }
+
+    /// Up to `limit` lines, newest first, that come after `after` in that order.
+    ///
+    /// The places of the first and the last line are compared whole, as a row of values, with the columns of one index.
+    /// Were its columns compared one by one, PostgreSQL would expect the lines of a user to be spread evenly and walk
+    /// through everybody's: of a million, in seconds where the user has none of that kind.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn list_events(
+        &self,
+        filter: AuthEventFilter,
+        after: Option<EventId>,
+        limit: i64,
+    ) -> Result<Vec<AuthEventRow>, StorageError> {
+        use auth_events::{id, kind, user_id};
+        let end = after.map_or(PAST_EVERY_ID.to_owned(), String::from);
+        let user = filter.user.map(String::from);
+        let only = filter.kind.map(AuthEventKind::as_str);
+        with_conn!(self, |conn| {
+            let all = auth_events::table.select(AuthEventRow::as_select());
+            let lines = all.limit(limit).into_boxed();
+            let lines = match (user, only) {
+                (None, None) => lines.filter(id.lt(end)).order(id.desc()),
+                (Some(user), None) => lines
+                    .filter(within!("user_id, id", [user], end))
+                    .order((user_id.desc(), id.desc())),
+                (None, Some(only)) => lines
+                    .filter(within!("kind, id", [only], end))
+                    .order((kind.desc(), id.desc())),
+                (Some(user), Some(only)) => lines
+                    .filter(within!("user_id, kind, id", [user, only], end))
+                    .order((user_id.desc(), kind.desc(), id.desc())),
+            };
+            lines.load(conn).await
+        })
+    }
+
+    /// Deletes up to `limit` of the lines that are older than `before`, the oldest first; how many.
+    ///
+    /// The ids carry the time, so the primary key finds them.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn delete_events(
+        &self,
+        before: UnixMillis,
+        limit: i64,
+    ) -> Result<usize, StorageError> {
+        with_conn!(self, |conn| match auth_events::table
+            .filter(auth_events::id.lt(first_id_at(before)))
+            .order(auth_events::id)
+            .limit(limit)
+            .select(auth_events::id)
+            .load::<String>(conn)
+            .await
+        {
+            Ok(ids) =>
+                diesel::delete(auth_events::table.filter(auth_events::id.eq_any(ids)))
+                    .execute(conn)
+                    .await,
+            Err(error) => Err(error),
+        })
+    }
+
+    /// The users whose accounts were deleted from `from` on and before `to`, in that order.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn users_deleted_between(
+        &self,
+        from: UnixMillis,
+        to: UnixMillis,
+    ) -> Result<Vec<String>, StorageError> {
+        with_conn!(self, |conn| auth_events::table
+            .filter(auth_events::kind.eq(AuthEventKind::UserDeleted.as_str()))
+            .filter(auth_events::id.ge(first_id_at(from)))
+            .filter(auth_events::id.lt(first_id_at(to)))
+            .filter(auth_events::user_id.is_not_null())
+            .order(auth_events::id)
+            .select(auth_events::user_id.assume_not_null())
+            .load(conn)
+            .await)
+    }
+
+    /// Blanks the address and the user agent in up to `limit` of the lines where they are this user's; in how many.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn blank_event_details(&self, user: &str, limit: i64) -> Result<usize, StorageError> {
+        with_conn!(self, |conn| match auth_events::table
+            .filter(
+                (auth_events::user_id
+                    .eq(user)
+                    .and(auth_events::actor_id.is_null()))
+                .or(auth_events::actor_id.eq(user)),
+            )
+            .filter(
+                auth_events::ip_address
+                    .is_not_null()
+                    .or(auth_events::user_agent.is_not_null()),
+            )
+            .limit(limit)
+            .select(auth_events::id)
+            .load::<String>(conn)
+            .await
+        {
+            Ok(ids) =>
+                diesel::update(auth_events::table.filter(auth_events::id.eq_any(ids)))
+                    .set((
+                        auth_events::ip_address.eq(None::<String>),
+                        auth_events::user_agent.eq(None::<String>),
+                    ))
+                    .execute(conn)
+                    .await,
+            Err(error) => Err(error),
+        })
+    }
+}
+
+/// Sorts after every id: they are hexadecimal.
+const PAST_EVERY_ID: &str = "g";
+
+/// The least id that a line of that time can have (RFC 9562 §5.7).
+fn first_id_at(time: UnixMillis) -> String {
+    EventId::new(time, [0; 10]).to_string()
 }

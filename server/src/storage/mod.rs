@@ -104,7 +104,7 @@ use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 
 use crate::values::Role;
 
-pub use auth_events::{AuthEventKind, AuthEventRow};
+pub use auth_events::{AuthEventFilter, AuthEventKind, AuthEventRow};
 pub use connect::DatabaseUrl;
 pub use keys::{KeyPurpose, KeyRow};
 pub use revocations::{Ends, FeedRead, Revocation, RevocationFeed, Revoked};

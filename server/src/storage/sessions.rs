@@ -481,3 +481,25 @@ impl Storage {
         .await)
     }
 }
+
+impl Storage {
+    /// Up to `limit` of a user's sessions that are alive at `now`, newest first.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn list_sessions(
+        &self,
+        user: &UserId,
+        now: UnixMillis,
+        limit: i64,
+    ) -> Result<Vec<SessionRow>, StorageError> {
+        with_conn!(self, |conn| sessions::table
+            .filter(sessions::user_id.eq(user.to_string()))
+            .filter(alive!(now))
+            .order(sessions::id.desc())
+            .limit(limit)
+            .select(SessionRow::as_select())
+            .load(conn)
+            .await)
+    }
+}

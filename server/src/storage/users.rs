@@ -169,6 +169,18 @@ impl Storage {
             .optional())
     }
 
+    /// The accounts with these ids, as far as there are any.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn find_users(&self, ids: &[&str]) -> Result<Vec<UserRow>, StorageError> {
+        with_conn!(self, |conn| users::table
+            .filter(users::id.eq_any(ids))
+            .select(UserRow::as_select())
+            .load(conn)
+            .await)
+    }
+
     /// The account with this address.
     ///
     /// # Errors

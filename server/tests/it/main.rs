@@ -7,10 +7,12 @@
 
 mod accounts;
 mod administration;
+mod audit;
 mod command_line;
 mod cookies;
 mod crash;
 mod credentials;
+mod devices;
 mod errors;
 mod http;
 mod login;
