@@ -88,5 +88,5 @@ async function readRefusal(response: Response): Promise<"renewable" | "ended" | 
     .map(({ extensions }) => String(extensions?.reason));
   if (reasons.includes("SESSION_ENDED")) return "ended";
   const isExecuted = Object.values(data ?? {}).some((value) => value !== null);
-  return !isExecuted && reasons.some((reason) => isRenewable(reason)) ? "renewable" : undefined;
+  return !isExecuted && reasons.some(isRenewable) ? "renewable" : undefined;
 }
