@@ -7,7 +7,7 @@ use diesel_async::RunQueryDsl;
 
 use super::schema::auth_events;
 use super::{Storage, StorageError};
-use crate::values::{EventId, Mismatch, Peer, SessionId, UnixMillis, UserId};
+use crate::values::{EventId, Peer, SessionId, UnixMillis, UserId, text_enum};
 
 /// What the audit trail records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,49 +46,24 @@ pub enum AuthEventKind {
     UserDeleted,
 }
 
-impl AuthEventKind {
-    /// Every kind with its name in the database and in the contract.
-    const NAMES: [(Self, &str); 16] = [
-        (Self::Registered, "REGISTERED"),
-        (Self::LoginSucceeded, "LOGIN_SUCCEEDED"),
-        (Self::LoginFailed, "LOGIN_FAILED"),
-        (Self::LoginThrottled, "LOGIN_THROTTLED"),
-        (Self::Refreshed, "REFRESHED"),
-        (Self::RefreshRepeated, "REFRESH_REPEATED"),
-        (Self::RefreshReuseDetected, "REFRESH_REUSE_DETECTED"),
-        (Self::LoggedOut, "LOGGED_OUT"),
-        (Self::SessionRevoked, "SESSION_REVOKED"),
-        (Self::Reauthenticated, "REAUTHENTICATED"),
-        (Self::PasswordChanged, "PASSWORD_CHANGED"),
-        (Self::ProfileChanged, "PROFILE_CHANGED"),
-        (Self::RoleChanged, "ROLE_CHANGED"),
-        (Self::UserDisabled, "USER_DISABLED"),
-        (Self::UserEnabled, "USER_ENABLED"),
-        (Self::UserDeleted, "USER_DELETED"),
-    ];
-
-    /// The name in the database and in the contract.
-    pub fn as_str(self) -> &'static str {
-        let named = Self::NAMES.into_iter().find(|(kind, _)| *kind == self);
-        named.map_or("", |(_, name)| name)
-    }
-}
-
-impl From<AuthEventKind> for String {
-    fn from(kind: AuthEventKind) -> String {
-        kind.as_str().to_owned()
-    }
-}
-
-impl TryFrom<String> for AuthEventKind {
-    type Error = Mismatch;
-    fn try_from(text: String) -> Result<Self, Mismatch> {
-        let named = Self::NAMES.into_iter().find(|(_, name)| *name == text);
-        named
-            .map(|(kind, _)| kind)
-            .ok_or(Mismatch("a kind of event"))
-    }
-}
+text_enum!(AuthEventKind, "a kind of event", {
+    Registered => "REGISTERED",
+    LoginSucceeded => "LOGIN_SUCCEEDED",
+    LoginFailed => "LOGIN_FAILED",
+    LoginThrottled => "LOGIN_THROTTLED",
+    Refreshed => "REFRESHED",
+    RefreshRepeated => "REFRESH_REPEATED",
+    RefreshReuseDetected => "REFRESH_REUSE_DETECTED",
+    LoggedOut => "LOGGED_OUT",
+    SessionRevoked => "SESSION_REVOKED",
+    Reauthenticated => "REAUTHENTICATED",
+    PasswordChanged => "PASSWORD_CHANGED",
+    ProfileChanged => "PROFILE_CHANGED",
+    RoleChanged => "ROLE_CHANGED",
+    UserDisabled => "USER_DISABLED",
+    UserEnabled => "USER_ENABLED",
+    UserDeleted => "USER_DELETED",
+});
 
 /// One line of the audit trail.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
