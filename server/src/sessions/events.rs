@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::Stream;
+use futures_util::stream::unfold;
 use tokio::sync::watch;
 
 use crate::storage::{Ends, Revocation, Revoked};
@@ -28,42 +30,64 @@ pub enum SessionEventKind {
     Changed,
 }
 
+impl SessionEvent {
+    fn is_last(&self) -> bool {
+        self.kind == SessionEventKind::Ended
+    }
+}
+
 /// Who listens to what happens to their sessions.
 #[derive(Default)]
-pub struct Events(Arc<Mutex<Listeners>>);
+pub struct Events(Mutex<Listeners>);
 
-/// A listener gets the last event only: whoever reads slowly costs no memory, and `ENDED` is never overwritten.
 #[derive(Default)]
 struct Listeners {
-    sessions: HashMap<SessionId, watch::Sender<Option<SessionEvent>>>,
+    sessions: HashMap<SessionId, Watched>,
     by_user: BTreeSet<(UserId, SessionId)>,
 }
 
-/// One listener of one session; it stops to listen when it is dropped.
+/// A session that somebody listens to. Only its last event is kept: whoever reads slowly costs no memory, and `ENDED` is never
+/// overwritten.
+struct Watched {
+    last: watch::Sender<Option<SessionEvent>>,
+    subscriptions: usize,
+}
+
+/// A place among those who listen to a session, until it is dropped.
 pub struct Subscription {
     user: UserId,
     session: SessionId,
-    events: Arc<Mutex<Listeners>>,
+    events: Arc<Events>,
+    /// Reads nothing itself: its copies read from where it began.
     receiver: watch::Receiver<Option<SessionEvent>>,
 }
 
 impl Events {
-    /// Listens from now on; `None` when the session has `most` listeners already.
-    pub fn subscribe(&self, user: UserId, session: SessionId, most: usize) -> Option<Subscription> {
-        let mut listeners = lock(&self.0);
-        let sender = listeners
+    /// Listens from now on; `None` when the session has `most` subscriptions already.
+    pub fn subscribe(
+        self: &Arc<Self>,
+        user: UserId,
+        session: SessionId,
+        most: usize,
+    ) -> Option<Subscription> {
+        let mut listeners = self.lock();
+        let watched = listeners
             .sessions
             .entry(session)
-            .or_insert_with(|| watch::Sender::new(None));
-        if sender.receiver_count() >= most {
+            .or_insert_with(|| Watched {
+                last: watch::Sender::new(None),
+                subscriptions: 0,
+            });
+        if watched.subscriptions >= most {
             return None;
         }
-        let receiver = sender.subscribe();
+        watched.subscriptions += 1;
+        let receiver = watched.last.subscribe();
         listeners.by_user.insert((user, session));
         Some(Subscription {
             user,
             session,
-            events: Arc::clone(&self.0),
+            events: Arc::clone(self),
             receiver,
         })
     }
@@ -75,7 +99,7 @@ impl Events {
             at: row.at,
             reason: row.reason,
         };
-        let listeners = lock(&self.0);
+        let listeners = self.lock();
         match &row.revoked {
             Revoked::Session(id) => listeners.tell(id, event(SessionEventKind::Ended)),
             Revoked::User { id, ends, .. } => {
@@ -90,6 +114,10 @@ impl Events {
             Revoked::Keys(_) => {}
         }
     }
+
+    fn lock(&self) -> MutexGuard<'_, Listeners> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Listeners {
@@ -101,9 +129,9 @@ impl Listeners {
     }
 
     fn tell(&self, session: &SessionId, event: SessionEvent) {
-        if let Some(sender) = self.sessions.get(session) {
-            sender.send_if_modified(|last| {
-                let has_ended = last.is_some_and(|last| last.kind == SessionEventKind::Ended);
+        if let Some(watched) = self.sessions.get(session) {
+            watched.last.send_if_modified(|last| {
+                let has_ended = last.is_some_and(|last| last.is_last());
                 if !has_ended {
                     *last = Some(event);
                 }
@@ -114,31 +142,68 @@ impl Listeners {
 }
 
 impl Subscription {
-    /// Waits for the next event; events that pile up meanwhile are one.
-    pub async fn next(&mut self) -> SessionEvent {
-        loop {
-            // The sender lives as long as this subscription, so there is no end to wait for.
-            if self.receiver.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-            if let Some(event) = *self.receiver.borrow_and_update() {
-                return event;
-            }
-        }
+    /// The session that is listened to.
+    pub(super) fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// What happened since the subscription began, and what happens from then on; of events that pile up, the last.
+    pub(super) fn listen(&self) -> Listener {
+        Listener(self.receiver.clone())
+    }
+
+    /// Tells everyone who listens to the session on this node.
+    pub(super) fn tell(&self, event: SessionEvent) {
+        self.events.lock().tell(&self.session, event);
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let mut listeners = lock(&self.events);
-        let is_last = |sender: &watch::Sender<_>| sender.receiver_count() == 1;
-        if listeners.sessions.get(&self.session).is_some_and(is_last) {
-            listeners.sessions.remove(&self.session);
-            listeners.by_user.remove(&(self.user, self.session));
+        let mut listeners = self.events.lock();
+        if let Some(watched) = listeners.sessions.get_mut(&self.session) {
+            watched.subscriptions -= 1;
+            if watched.subscriptions == 0 {
+                listeners.sessions.remove(&self.session);
+                listeners.by_user.remove(&(self.user, self.session));
+            }
         }
     }
 }
 
-fn lock(listeners: &Mutex<Listeners>) -> MutexGuard<'_, Listeners> {
-    listeners.lock().unwrap_or_else(PoisonError::into_inner)
+/// The ear of a subscription.
+#[derive(Clone)]
+pub(super) struct Listener(watch::Receiver<Option<SessionEvent>>);
+
+impl Listener {
+    /// The next event; `None` when the subscription is over.
+    async fn next(&mut self) -> Option<SessionEvent> {
+        loop {
+            self.0.changed().await.ok()?;
+            let last = *self.0.borrow_and_update();
+            if last.is_some() {
+                return last;
+            }
+        }
+    }
+
+    /// Waits for the last event.
+    pub(super) async fn ended(&mut self) -> SessionEvent {
+        loop {
+            match self.next().await {
+                Some(event) if event.is_last() => return event,
+                Some(_) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// The events up to the last one.
+    pub(super) fn events(self) -> impl Stream<Item = SessionEvent> + use<> {
+        unfold(Some(self), |listener| async {
+            let mut listener = listener?;
+            let event = listener.next().await?;
+            Some((event, (!event.is_last()).then_some(listener)))
+        })
+    }
 }
