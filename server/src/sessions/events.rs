@@ -8,7 +8,7 @@ use futures_util::stream::unfold;
 use tokio::sync::watch;
 
 use crate::storage::{Ends, Revocation, Revoked};
-use crate::values::{Reason, SessionId, UnixMillis, UserId};
+use crate::values::{Identity, Reason, SessionId, UnixMillis, UserId};
 
 /// What happened to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +50,13 @@ struct Listeners {
 /// overwritten.
 struct Watched {
     last: watch::Sender<Option<SessionEvent>>,
+    /// A version of the user that the session has lived to see.
+    version: i64,
     subscriptions: usize,
 }
 
 /// A place among those who listen to a session, until it is dropped.
-pub struct Subscription {
+pub(super) struct Subscription {
     user: UserId,
     session: SessionId,
     events: Arc<Events>,
@@ -64,24 +66,26 @@ pub struct Subscription {
 
 impl Events {
     /// Listens from now on; `None` when the session has `most` subscriptions already.
-    pub fn subscribe(
+    pub(super) fn subscribe(
         self: &Arc<Self>,
-        user: UserId,
-        session: SessionId,
+        caller: &Identity,
         most: usize,
     ) -> Option<Subscription> {
+        let Identity { user, session, .. } = *caller;
         let mut listeners = self.lock();
         let watched = listeners
             .sessions
             .entry(session)
             .or_insert_with(|| Watched {
                 last: watch::Sender::new(None),
+                version: caller.version,
                 subscriptions: 0,
             });
         if watched.subscriptions >= most {
             return None;
         }
         watched.subscriptions += 1;
+        watched.version = watched.version.max(caller.version);
         let receiver = watched.last.subscribe();
         listeners.by_user.insert((user, session));
         Some(Subscription {
@@ -102,13 +106,21 @@ impl Events {
         let listeners = self.lock();
         match &row.revoked {
             Revoked::Session(id) => listeners.tell(id, event(SessionEventKind::Ended)),
-            Revoked::User { id, ends, .. } => {
+            Revoked::User {
+                id,
+                min_version,
+                ends,
+            } => {
                 for session in listeners.of(*id) {
-                    let kind = match ends {
-                        Ends::AllBut(spared) if *spared != Some(session) => SessionEventKind::Ended,
-                        _ => SessionEventKind::Changed,
-                    };
-                    listeners.tell(&session, event(kind));
+                    match ends {
+                        Ends::AllBut(spared) if *spared != Some(session) => {
+                            // A session that began after this row may be listened to before the row is read here.
+                            if !listeners.has_seen(&session, *min_version) {
+                                listeners.tell(&session, event(SessionEventKind::Ended));
+                            }
+                        }
+                        _ => listeners.tell(&session, event(SessionEventKind::Changed)),
+                    }
                 }
             }
             Revoked::Keys(_) => {}
@@ -126,6 +138,11 @@ impl Listeners {
         sessions
             .take_while(move |(owner, _)| *owner == user)
             .map(|(_, session)| *session)
+    }
+
+    fn has_seen(&self, session: &SessionId, version: i64) -> bool {
+        let watched = self.sessions.get(session);
+        watched.is_some_and(|watched| watched.version >= version)
     }
 
     fn tell(&self, session: &SessionId, event: SessionEvent) {
@@ -205,5 +222,88 @@ impl Listener {
             let event = listener.next().await?;
             Some((event, (!event.is_last()).then_some(listener)))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::StreamExt as _;
+
+    use super::*;
+    use crate::values::Role;
+
+    fn caller(session: u8, version: i64) -> Identity {
+        Identity {
+            user: UserId::FIRST,
+            session: SessionId::new(UnixMillis(0), [session; 10]),
+            version,
+            role: Role::User,
+            auth_time: UnixMillis(0),
+        }
+    }
+
+    fn row(revoked: Revoked, reason: Reason) -> Revocation {
+        Revocation {
+            seq: 1,
+            revoked,
+            reason,
+            at: UnixMillis(7),
+            life: Duration::from_secs(1),
+        }
+    }
+
+    fn user_row(min_version: i64, ends: Ends, reason: Reason) -> Revocation {
+        let id = UserId::FIRST;
+        row(
+            Revoked::User {
+                id,
+                min_version,
+                ends,
+            },
+            reason,
+        )
+    }
+
+    #[tokio::test]
+    async fn events_that_pile_up_are_one_and_the_end_stays() {
+        let events = Arc::new(Events::default());
+        let slow = events.subscribe(&caller(1, 1), 9).unwrap();
+        let heard = slow.listen().events();
+        for version in 0..1000 {
+            events.publish(&user_row(version, Ends::Nothing, Reason::RoleChanged));
+        }
+        let session = Revoked::Session(slow.session());
+        events.publish(&row(session, Reason::SessionRevoked));
+        events.publish(&user_row(1001, Ends::Nothing, Reason::RoleChanged));
+        let heard: Vec<_> = heard.map(|event| event.reason).collect().await;
+        assert_eq!(heard, [Reason::SessionRevoked]);
+    }
+
+    #[test]
+    fn the_end_of_all_sessions_spares_one_and_those_that_came_after() {
+        let events = Arc::new(Events::default());
+        let [ended, spared, newer] = [caller(1, 4), caller(2, 4), caller(3, 5)]
+            .map(|caller| events.subscribe(&caller, 9).unwrap());
+        let ends = Ends::AllBut(Some(spared.session));
+        events.publish(&user_row(5, ends, Reason::PasswordChanged));
+        let kind =
+            |subscription: &Subscription| subscription.receiver.borrow().map(|last| last.kind);
+        assert_eq!(kind(&ended), Some(SessionEventKind::Ended));
+        assert_eq!(kind(&spared), Some(SessionEventKind::Changed));
+        assert_eq!(kind(&newer), None);
+    }
+
+    #[test]
+    fn a_place_is_free_again_when_its_subscription_goes() {
+        let events = Arc::new(Events::default());
+        let first = events.subscribe(&caller(1, 1), 1).unwrap();
+        assert!(events.subscribe(&caller(1, 1), 1).is_none());
+        assert!(events.subscribe(&caller(2, 1), 1).is_some());
+        drop(first);
+        assert!(events.subscribe(&caller(1, 1), 1).is_some());
+        let listeners = events.lock();
+        assert!(listeners.sessions.is_empty() && listeners.by_user.is_empty());
     }
 }

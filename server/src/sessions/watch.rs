@@ -33,11 +33,7 @@ impl Sessions {
         most: usize,
     ) -> Result<Option<Watch>, SessionError> {
         // First this, then the rows: whatever happens after they were read is heard.
-        let Some(subscription) = self
-            .feed
-            .events()
-            .subscribe(caller.user, caller.session, most)
-        else {
+        let Some(subscription) = self.feed.events().subscribe(caller, most) else {
             return Ok(None);
         };
         let found = self.storage.find_session(&caller.session).await?;

@@ -20,3 +20,4 @@ mod revocation;
 mod schema;
 mod support;
 mod vectors;
+mod ws;
