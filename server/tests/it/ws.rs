@@ -71,13 +71,15 @@ impl Socket {
     async fn listening(app: &TestApp, who: &SignedIn) -> Self {
         let mut socket = Self::accepted(app, who).await;
         socket.subscribe("1", SUBSCRIBE).await;
-        // Answered in turn: by then the subscription runs.
-        socket.send(json!({ "type": "ping" })).await;
-        assert_eq!(
-            socket.next().await,
-            Said::Message(json!({ "type": "pong" }))
-        );
+        socket.settle().await;
         socket
+    }
+
+    /// Messages are answered in turn: those before this one are done when it is.
+    async fn settle(&mut self) {
+        self.send(json!({ "type": "ping" })).await;
+        let pong = json!({ "type": "pong" });
+        assert_eq!(self.next().await, Said::Message(pong));
     }
 
     async fn send(&mut self, message: Value) {
@@ -322,8 +324,9 @@ async fn a_session_is_told_on_another_node() {
     let Database::Postgres(url) = &database else {
         unreachable!("it was just made");
     };
-    let elsewhere = TestApp::builder().on(Database::Postgres(url.clone())).await;
-    let here = TestApp::builder().on(database).await;
+    let node = TestApp::builder().set("tokens.issuer", "http://localhost:4000");
+    let elsewhere = node.clone().on(Database::Postgres(url.clone())).await;
+    let here = node.on(database).await;
     let ada = here.sign_in_with_role("ada@example.com", "ADMIN").await;
     let ana = here.register("ana@example.com").await;
     let mut socket = Socket::listening(&elsewhere, &ana).await;
@@ -430,7 +433,8 @@ async fn a_token_from_before_a_change_is_let_in_and_told() {
             ),
         )
         .await;
-        let mut socket = Socket::listening(&app, &ana).await;
+        let mut socket = Socket::accepted(&app, &ana).await;
+        socket.subscribe("1", SUBSCRIBE).await;
         socket.changes("TOKEN_STALE").await;
         let renewed = app.refresh(&ana.refresh_token).await.signed_in();
         let mut fresh = Socket::listening(&app, &renewed).await;
@@ -561,6 +565,7 @@ async fn the_protocol_is_kept() {
     let mut socket = Socket::listening(&app, &ana).await;
     socket.send(json!({ "type": "complete", "id": "1" })).await;
     socket.send(subscribe).await;
+    socket.settle().await;
     run(&app, &ana, "logout").await;
     socket.ends("LOGGED_OUT").await;
 }
@@ -569,11 +574,7 @@ async fn the_protocol_is_kept() {
 async fn who_does_not_introduce_themselves_is_sent_away() {
     let app = TestApp::builder().on_sqlite().await;
     let mut socket = Socket::open(&app).await;
-    socket.send(json!({ "type": "ping" })).await;
-    assert_eq!(
-        socket.next().await,
-        Said::Message(json!({ "type": "pong" }))
-    );
+    socket.settle().await;
     assert_eq!(
         socket.next().await,
         Said::close(4408, "Connection initialisation timeout")
@@ -690,6 +691,7 @@ async fn sockets_are_limited_per_session_and_per_address_and_in_all() {
         .await;
     let ana = app.register("ana@example.com").await;
     let ben = app.register("ben@example.com").await;
+    let cleo = app.register("cleo@example.com").await;
     let from = async |address: &str, who: &SignedIn| {
         let headers = [
             ("sec-websocket-protocol", "graphql-transport-ws"),
@@ -726,7 +728,7 @@ async fn sockets_are_limited_per_session_and_per_address_and_in_all() {
     while sockets.len() < 3 {
         match from(
             &format!("203.0.113.{}", sockets.len() + 2),
-            [&ana, &ben, &ben][sockets.len()],
+            [&ana, &ben, &cleo][sockets.len()],
         )
         .await
         {
