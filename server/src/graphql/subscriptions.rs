@@ -37,9 +37,10 @@ impl From<sessions::SessionEvent> for SessionEvent {
     }
 }
 
-/// What is pushed, over `/graphql/ws`.
+/// What is pushed.
 pub struct Subscription;
 
+/// What is pushed as it happens, over the protocol graphql-transport-ws at /graphql/ws.
 #[Subscription]
 impl Subscription {
     /// What happens to the session of the bearer token given in connection_init, pushed as it happens.

@@ -10,31 +10,37 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::support::{Builder, Database, PASSWORD, SignedIn, TestApp};
+use crate::support::{Builder, PASSWORD, SignedIn, TestApp};
 
+/// The header that asks for the protocol.
+pub const PROTOCOL: [(&str, &str); 1] = [("sec-websocket-protocol", "graphql-transport-ws")];
 const SUBSCRIBE: &str = "subscription { sessionEvents { kind reason } }";
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client of `/graphql/ws`.
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 /// What the server said.
 #[derive(Debug, PartialEq)]
-enum Said {
+pub enum Said {
     Message(Value),
     Close(u16, String),
 }
 
 impl Said {
-    fn close(code: u16, reason: &str) -> Self {
+    /// The server closed the socket.
+    pub fn close(code: u16, reason: &str) -> Self {
         Self::Close(code, reason.to_owned())
     }
 }
 
 impl Socket {
     /// Opens a socket with headers; the status when the server refuses.
-    async fn open_with(origin: &str, headers: &[(&'static str, &str)]) -> Result<Self, StatusCode> {
+    pub async fn open_with(
+        origin: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, StatusCode> {
         let url = format!("{}/graphql/ws", origin.replace("http:", "ws:"));
         let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {
@@ -48,8 +54,7 @@ impl Socket {
     }
 
     async fn open(app: &TestApp) -> Self {
-        let protocol = [("sec-websocket-protocol", "graphql-transport-ws")];
-        Self::open_with(&app.origin, &protocol).await.unwrap()
+        Self::open_with(&app.origin, &PROTOCOL).await.unwrap()
     }
 
     /// What the server says to a token.
@@ -100,7 +105,8 @@ impl Socket {
             .await;
     }
 
-    async fn next(&mut self) -> Said {
+    /// What the server says next, pings aside.
+    pub async fn next(&mut self) -> Said {
         let message = tokio::time::timeout(PATIENCE, async {
             loop {
                 match self.0.next().await {
@@ -164,7 +170,7 @@ impl Socket {
 
 /// A server that pings often, so that what it does then is soon done.
 fn lively() -> Builder {
-    TestApp::builder().set("events.ping_interval", "100ms")
+    TestApp::builder().set("events.ping_interval", "3s")
 }
 
 async fn run(app: &TestApp, who: &SignedIn, mutation: &str) {
@@ -290,6 +296,8 @@ async fn a_stolen_session_and_one_that_made_room_are_told() {
         .on_sqlite()
         .await;
     let first = app.register("ana@example.com").await;
+    // The oldest makes room, so they must not be of one moment.
+    app.clock.advance_secs(1);
     let second = app.login("ana@example.com", PASSWORD).await.signed_in();
     let mut sockets = [
         Socket::listening(&app, &first).await,
@@ -320,33 +328,25 @@ async fn a_session_whose_cookie_was_taken_is_told() {
 
 #[tokio::test]
 async fn a_session_is_told_on_another_node() {
-    let database = Database::postgres().await;
-    let Database::Postgres(url) = &database else {
-        unreachable!("it was just made");
-    };
-    let node = TestApp::builder().set("tokens.issuer", "http://localhost:4000");
-    let elsewhere = node.clone().on(Database::Postgres(url.clone())).await;
-    let here = node.on(database).await;
-    let ada = here.sign_in_with_role("ada@example.com", "ADMIN").await;
-    let ana = here.register("ana@example.com").await;
-    let mut socket = Socket::listening(&elsewhere, &ana).await;
-    run(
-        &here,
-        &ada,
-        &format!(
+    for app in TestApp::builder().on_each_database().await {
+        let ada = app.sign_in_with_role("ada@example.com", "ADMIN").await;
+        let ana = app.register("ana@example.com").await;
+        let node = app.another_node("events.max", "10").await;
+        let mut socket = Socket::listening(&node, &ana).await;
+        let promote = format!(
             "setRole(userId: \"{}\", role: MANAGER) {{ id }}",
             ana.user_id
-        ),
-    )
-    .await;
-    socket.changes("ROLE_CHANGED").await;
-    run(
-        &here,
-        &ada,
-        &format!("endSessions(userId: \"{}\")", ana.user_id),
-    )
-    .await;
-    socket.ends("ENDED_BY_ADMINISTRATOR").await;
+        );
+        run(&app, &ada, &promote).await;
+        socket.changes("ROLE_CHANGED").await;
+        run(
+            &app,
+            &ada,
+            &format!("endSessions(userId: \"{}\")", ana.user_id),
+        )
+        .await;
+        socket.ends("ENDED_BY_ADMINISTRATOR").await;
+    }
 }
 
 #[tokio::test]
@@ -497,7 +497,7 @@ async fn an_idle_socket_asks_no_database() {
         let mut socket = Socket::listening(&app, &ana).await;
         let before = app.app.storage.statements();
         let mut pings = 0;
-        while pings < 5 {
+        while pings < 2 {
             let message = tokio::time::timeout(PATIENCE, socket.0.next())
                 .await
                 .unwrap();
