@@ -10,6 +10,7 @@ use crate::audit::Audit;
 use crate::clock::{Clock, DatabaseClock, Rng, node_time, random};
 use crate::config::{LEAST_SECRET, Settings};
 use crate::graphql::{self, Schema, Services};
+use crate::http::Sockets;
 use crate::sessions::{Events, Feed, Sessions};
 use crate::storage::{Storage, StorageError};
 use crate::tokens::{KeyError, KeyRing, MAX_ENTRIES, Revocations, Sealer, Tokens};
@@ -25,12 +26,12 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// Sessions.
     pub sessions: Arc<Sessions>,
-    /// Who listens to what happens to their sessions.
-    pub events: Arc<Events>,
     /// The audit trail.
     pub audit: Arc<Audit>,
     /// What is served at `/graphql`.
     pub schema: Schema,
+    /// Who listens at `/graphql/ws`.
+    pub sockets: Sockets,
     /// The database.
     pub storage: Storage,
     database_clock: Option<Arc<DatabaseClock>>,
@@ -98,11 +99,10 @@ impl App {
         ));
         storage.note_access_ttl(settings.tokens.access_ttl).await?;
         let revocations = Arc::new(Revocations::new(clock.clone(), MAX_ENTRIES));
-        let events = Arc::new(Events::default());
         let feed = Feed::start(
             storage.clone(),
             revocations,
-            events.clone(),
+            Arc::new(Events::default()),
             clock.clone(),
             database_clock.clone(),
         )
@@ -145,9 +145,9 @@ impl App {
             tokens,
             accounts,
             sessions,
-            events,
             audit,
             schema,
+            sockets: Sockets::default(),
             storage,
             database_clock,
             rng,

@@ -96,6 +96,18 @@ test("an Authorization in the header editor wins over the remembered token", asy
   await expect(response(page)).toContainText("TOKEN_INVALID");
 });
 
+test("administrators run the examples of their tab", async ({ page, server }) => {
+  await signIn(page, await server.createPerson("ADMIN"));
+  await page.goto("/graphiql");
+  await run(page, "Refresh");
+  await expect(response(page)).toContainText("accessToken");
+  await page.getByRole("tab", { name: "Users" }).click();
+  await run(page, "Users");
+  await expect(response(page)).toContainText('"ADMIN"');
+  await run(page, "EndSessions");
+  await expect(response(page)).toContainText("NOT_FOUND");
+});
+
 test("a subscription runs until its session ends, and says why", async ({
   page,
   server,
@@ -105,11 +117,17 @@ test("a subscription runs until its session ends, and says why", async ({
   await page.goto("/graphiql");
   await run(page, "Refresh");
   await expect(response(page)).toContainText("accessToken");
-  const socket = page.waitForEvent("websocket");
+  const subscribed = new Promise<string>((resolve) => {
+    page.once("websocket", (socket) => {
+      socket.on("framesent", ({ payload }) => {
+        if (String(payload).includes("subscribe")) resolve(socket.url());
+      });
+    });
+  });
+  await page.getByRole("tab", { name: "Sessions" }).click();
   await run(page, "SessionEvents");
-  const opened = await socket;
-  expect(opened.url()).toMatch(/^ws:.*\/graphql\/ws$/);
-  await opened.waitForEvent("framesent", ({ payload }) => String(payload).includes("subscribe"));
+  // Without the token, which is sent inside of the connection.
+  expect(await subscribed).toMatch(/^ws:.*\/graphql\/ws$/);
   const tab = await context.newPage();
   await tab.goto("/graphiql");
   await run(tab, "Logout");

@@ -46,10 +46,12 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<()> {
     stop_signal().await?;
     tracing::info!("stopping: requests under way are being finished");
     drop(stop);
-    let finished = tokio::time::timeout(GRACE, servers.join_all()).await;
+    // The servers do not wait for sockets.
+    let finish = async { tokio::join!(servers.join_all(), app.sockets.close()) };
+    let finished = tokio::time::timeout(GRACE, finish).await;
     housekeeping.abort();
     match finished {
-        Ok(results) => results
+        Ok((results, ())) => results
             .into_iter()
             .collect::<Result<(), _>>()
             .context("a server failed"),
@@ -88,7 +90,10 @@ async fn stop_signal() -> std::io::Result<()> {
 
 /// For people in development, one JSON object a line in production.
 fn start_logging(settings: &Settings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.log_filter).context("COUNTERSIGN_LOG__FILTER")?;
+    let filter = EnvFilter::try_new(&settings.log_filter)
+        .context("COUNTERSIGN_LOG__FILTER")?
+        // At `trace` it writes down whole messages, and the first of each socket holds a token.
+        .add_directive("tungstenite=warn".parse()?);
     let logging = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -48,6 +48,8 @@ pub struct Settings {
     pub tokens: TokenSettings,
     /// Sessions.
     pub sessions: SessionSettings,
+    /// Sockets that listen to session events.
+    pub events: EventSettings,
     /// Passwords.
     pub passwords: PasswordSettings,
     /// Accounts.
@@ -125,6 +127,19 @@ pub enum TheftEnds {
     Session,
     /// Every session of the user.
     User,
+}
+
+/// Sockets that listen to session events.
+#[derive(Clone, Debug)]
+pub struct EventSettings {
+    /// `COUNTERSIGN_EVENTS__MAX`: how many may be open.
+    pub max: usize,
+    /// `COUNTERSIGN_EVENTS__MAX_PER_ADDRESS`: how many from one address, or one /64 of IPv6.
+    pub max_per_address: usize,
+    /// `COUNTERSIGN_EVENTS__MAX_PER_SESSION`: how many of one session.
+    pub max_per_session: usize,
+    /// `COUNTERSIGN_EVENTS__PING_INTERVAL`: how often each is asked whether somebody is there.
+    pub ping_interval: Duration,
 }
 
 /// Passwords. The defaults are those of the OWASP Password Storage Cheat Sheet.
@@ -228,6 +243,12 @@ impl Settings {
                     _ => Err("is neither session nor user"),
                 }),
                 fresh_auth: source.duration("sessions.fresh_auth", "10m", "1s", "1d"),
+            },
+            events: EventSettings {
+                max: source.number("events.max", 10_000, 1..=1_000_000),
+                max_per_address: source.number("events.max_per_address", 100, 1..=1_000_000),
+                max_per_session: source.number("events.max_per_session", 20, 1..=1000),
+                ping_interval: source.duration("events.ping_interval", "25s", "100ms", "5m"),
             },
             passwords: PasswordSettings {
                 threads: source.number("passwords.threads", cores(), 1..=256),

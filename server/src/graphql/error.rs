@@ -5,7 +5,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use async_graphql::{Error, ErrorExtensions as _};
+use async_graphql::{Error, ErrorExtensions as _, Pos, ServerError};
 
 use crate::accounts::AccountError;
 use crate::sessions::SessionError;
@@ -81,6 +81,9 @@ pub enum Denial {
         "The session cookie cannot be used from this page: send the request from an allowed origin, or use transport BODY."
     )]
     OriginRefused,
+    /// A query or a mutation over a socket.
+    #[error("Only subscriptions run over a WebSocket. Send queries and mutations to /graphql.")]
+    SubscriptionsOnly,
     /// `first` is not a page's size.
     #[error("first is a number from 1 to 100.")]
     FirstInvalid,
@@ -100,10 +103,16 @@ pub fn deny(denial: Denial) -> Error {
         Denial::Unchecked => return retry_later(&denial, StorageError::RETRY_AFTER),
         Denial::RoleRequired(_) => (Code::Forbidden, "ROLE_REQUIRED"),
         Denial::OriginRefused => (Code::Forbidden, "ORIGIN_REFUSED"),
+        Denial::SubscriptionsOnly => (Code::Forbidden, "SUBSCRIPTIONS_ONLY"),
         Denial::FirstInvalid => return bad_input(denial, "first", "FIRST_INVALID"),
         Denial::CursorInvalid => return bad_input(denial, "after", "CURSOR_INVALID"),
     };
     error(denial, code, reason)
+}
+
+/// The public error for a query or a mutation over a socket.
+pub fn subscriptions_only() -> ServerError {
+    deny(Denial::SubscriptionsOnly).into_server_error(Pos::default())
 }
 
 /// The public error for what the domain answered. The cause of a fault of ours goes to the log and nowhere else.

@@ -12,22 +12,27 @@ mod limits;
 mod paging;
 mod scalars;
 mod sessions;
+mod subscriptions;
 
 use std::sync::Arc;
 
 use async_graphql::extensions::{
-    Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextRequest, NextValidation,
+    Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextRequest, NextSubscribe,
+    NextValidation,
 };
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
-    EmptySubscription, MergedObject, Response, SchemaBuilder, ServerError, ServerResult,
-    ValidationResult, Variables,
+    MergedObject, Response, SchemaBuilder, ServerError, ServerResult, ValidationResult, Variables,
 };
 
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+
 pub use context::{Caller, CookieWrite, Services, SessionCookie};
-pub use error::Code;
+pub use error::{Code, subscriptions_only};
 pub use limits::is_too_complex;
 use limits::{MAX_COMPLEXITY, MAX_DEPTH};
+use subscriptions::Subscription;
 
 use crate::config::GraphqlSettings;
 
@@ -49,10 +54,10 @@ pub struct Mutation(
 );
 
 /// The schema.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription)
 }
 
 /// The schema that the server executes.
@@ -127,17 +132,30 @@ impl Extension for ErrorCodes {
 
     /// What is left without a code by then is an argument or variable that does not fit its type.
     async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
-        let mut response = next.run(ctx).await;
-        let errors = std::mem::take(&mut response.errors);
-        let coded = errors
-            .into_iter()
-            .map(|error| with_code(error, Code::ValidationFailed));
-        response.errors = coded.collect();
-        response
+        coded(next.run(ctx).await)
+    }
+
+    fn subscribe<'s>(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        stream: BoxStream<'s, Response>,
+        next: NextSubscribe<'_>,
+    ) -> BoxStream<'s, Response> {
+        next.run(ctx, stream).map(coded).boxed()
     }
 }
 
-fn with_code(mut error: ServerError, code: Code) -> ServerError {
+fn coded(mut response: Response) -> Response {
+    let errors = std::mem::take(&mut response.errors);
+    let coded = errors
+        .into_iter()
+        .map(|error| with_code(error, Code::ValidationFailed));
+    response.errors = coded.collect();
+    response
+}
+
+/// The error, with this code if it has none.
+pub fn with_code(mut error: ServerError, code: Code) -> ServerError {
     let extensions = error.extensions.get_or_insert_default();
     if extensions.get("code").is_none() {
         extensions.set("code", code.as_str());

@@ -57,8 +57,8 @@ pub struct UrlParameters {
 
 /// The parts of a request that are neither its body nor its URL.
 pub struct Envelope {
-    connection: SocketAddr,
-    headers: HeaderMap,
+    pub(super) connection: SocketAddr,
+    pub(super) headers: HeaderMap,
     id: Option<RequestId>,
 }
 
@@ -167,7 +167,11 @@ async fn answer(
                 None,
             );
         }
-        if method == Method::Get && changes_something(document, name.as_deref()) {
+        // What cannot be decided is left to the execution, which refuses it.
+        if method == Method::Get
+            && operation_type(document, name.as_deref())
+                .is_some_and(|ty| ty != OperationType::Query)
+        {
             let mut response = refusal(
                 StatusCode::METHOD_NOT_ALLOWED,
                 media,
@@ -215,15 +219,18 @@ async fn answer(
     response
 }
 
-/// Whether the operation that would run is not a query. What cannot be decided is left to the execution, which refuses it.
-fn changes_something(document: &ExecutableDocument, name: Option<&str>) -> bool {
+/// The type of the operation that would run; `None` when the execution is going to refuse the document.
+pub(super) fn operation_type(
+    document: &ExecutableDocument,
+    name: Option<&str>,
+) -> Option<OperationType> {
     let mut operations = document.operations.iter().map(|(_, operation)| operation);
     let operation = match (&document.operations, name) {
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
         // One operation runs without being named, though it may have a name.
         _ => operations.next().filter(|_| operations.next().is_none()),
     };
-    operation.is_some_and(|operation| operation.node.ty != OperationType::Query)
+    operation.map(|operation| operation.node.ty)
 }
 
 /// Who the bearer token speaks for (RFC 6750 §2.1).

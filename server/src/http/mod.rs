@@ -8,6 +8,7 @@ mod hosts;
 mod jwks;
 mod media;
 mod peer;
+mod ws;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ use tower_http::request_id::{
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
+pub use ws::Sockets;
 
 use crate::app::App;
 
@@ -57,6 +59,7 @@ pub fn public_router(app: Arc<App>) -> Router {
                 .fallback(graphql::other_method),
         )
         .layer(cors(&settings.allowed_origins))
+        .route("/graphql/ws", get(ws::upgrade))
         .route("/.well-known/jwks.json", get(jwks::jwks))
         .merge(assets::router(settings, app.settings.graphql.graphiql))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))

@@ -24,7 +24,7 @@ pub fn peer(connection: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> Peer
 }
 
 /// The last address that no trusted proxy has: everything before it in `X-Forwarded-For` is what the client claims.
-fn client_ip(connection: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+pub fn client_ip(connection: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
     // A line that is no text ends the walk, as any hop does that is no address.
     let lines = headers
         .get_all(FORWARDED_FOR)

@@ -61,6 +61,11 @@ impl Feed {
         &self.revocations
     }
 
+    /// Who is told of them.
+    pub(super) fn events(&self) -> &Arc<Events> {
+        &self.events
+    }
+
     /// Returns when everything that was committed before the call is known here, or checks ask the database because it
     /// could not be read.
     pub(super) async fn catch_up(&self) {

@@ -7,6 +7,7 @@ mod feed;
 mod refresh_token;
 mod reuse;
 mod standing;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +18,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 
 pub use devices::Session;
 pub use error::{AccessError, SessionError};
-pub use events::{Events, SessionEvent, SessionEventKind, Subscription};
+pub use events::{Events, SessionEvent, SessionEventKind};
 pub use feed::Feed;
 use refresh_token::RefreshToken;
 use reuse::{Verdict, comes_from_elsewhere, judge};
 use standing::Lookups;
+pub use watch::{Report, Watch};
 
 use crate::accounts::User;
 use crate::audit::{Audit, AuthEventKind};

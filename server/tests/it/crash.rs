@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::{Database, PASSWORD, each_database};
+use crate::ws::{PROTOCOL, Said, Socket};
 
 struct Server {
     process: Child,
@@ -225,5 +226,16 @@ async fn a_request_under_way_is_finished_before_the_end() {
         .unwrap();
     assert!(signal.success());
     assert!(request.await.unwrap().is_some(), "the request was cut off");
+    assert_eq!(server.process.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_tells_its_sockets_and_waits_for_no_request_of_theirs() {
+    let mut server = Server::start(&Database::sqlite(), free_port(), "8").await;
+    let mut socket = Socket::open_with(&server.origin, &PROTOCOL).await.unwrap();
+    let pid = server.process.id().to_string();
+    assert!(Command::new("kill").arg(pid).status().unwrap().success());
+    assert_eq!(socket.next().await, Said::close(1001, "The server stops"));
+    drop(socket);
     assert_eq!(server.process.wait().unwrap().code(), Some(0));
 }

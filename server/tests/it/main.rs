@@ -22,3 +22,4 @@ mod revocation;
 mod schema;
 mod support;
 mod vectors;
+mod ws;

@@ -8,23 +8,40 @@ import { createRoot } from "react-dom/client";
 import { warnAgainstPasting } from "../console-warning.ts";
 import { Logo } from "../ui/logo.tsx";
 import { type Bearer, createFetcher } from "./bearer.ts";
-import examples from "./examples.graphql?raw";
+import account from "./examples/account.graphql?raw";
+import administration from "./examples/administration.graphql?raw";
+import signIn from "./examples/sign-in.graphql?raw";
 import { MemoryStorage } from "./memory-storage.ts";
 
-const VARIABLES = {
+const ID = "00000000-0000-7000-8000-000000000000";
+const PASSWORD = "four unrelated words here";
+
+// One tab each, since a document may hold 16 operations at most.
+const SIGN_IN = tab(signIn, {
   email: "ana@example.com",
-  password: "four unrelated words here",
+  password: PASSWORD,
   name: "Ana",
   newName: "Ana Lovelace",
+});
+const ACCOUNT = tab(account, {
+  id: ID,
+  password: PASSWORD,
   newPassword: "four other words there",
+  first: 10,
+});
+const ADMINISTRATION = tab(administration, {
+  first: 10,
+  id: ID,
   newRole: "MANAGER",
   disabled: true,
-  first: 10,
-  id: "00000000-0000-7000-8000-000000000000",
-};
+});
+const TABS = [SIGN_IN, ACCOUNT, ADMINISTRATION];
 
-const TABS = [{ query: examples }];
-const INITIAL_VARIABLES = JSON.stringify(VARIABLES, null, 2);
+/** A document, with the values of its variables. */
+function tab(query: string, variables: object) {
+  return { query, variables: JSON.stringify(variables, null, 2) };
+}
+
 const storage = new MemoryStorage();
 
 /** The theme that was chosen in the demo, else the system's. */
@@ -70,7 +87,7 @@ function GraphiqlPage() {
           storage={storage}
           plugins={[]}
           defaultTabs={TABS}
-          initialVariables={INITIAL_VARIABLES}
+          initialVariables={SIGN_IN.variables}
           forcedTheme={chosenTheme()}
           defaultEditorToolsVisibility="variables"
           isHeadersEditorEnabled
