@@ -100,6 +100,7 @@ impl App {
             storage.clone(),
             revocations,
             events.clone(),
+            tokens.clone(),
             clock.clone(),
             database_clock.clone(),
         )
