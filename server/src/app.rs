@@ -13,7 +13,7 @@ use crate::graphql::{self, Schema, Services};
 use crate::http::Sockets;
 use crate::sessions::{Events, Feed, Sessions};
 use crate::storage::{Storage, StorageError};
-use crate::tokens::{KeyError, KeyRing, MAX_ENTRIES, Revocations, Sealer, Tokens};
+use crate::tokens::{KeyError, Keys, Lives, MAX_ENTRIES, Revocations, Sealer, Tokens};
 use crate::values::{Secret, UnixMillis};
 
 /// A running server's parts.
@@ -55,6 +55,8 @@ pub enum StartError {
     SecretFile(String, std::io::Error),
 }
 
+/// How often is looked whether keys are due, or key files have changed.
+const KEYS_INTERVAL: Duration = Duration::from_secs(1);
 /// How often expired rows are deleted.
 const CLEANING_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -89,14 +91,9 @@ impl App {
         database_clock: Option<Arc<DatabaseClock>>,
     ) -> Result<Arc<Self>, StartError> {
         let rng: Arc<Rng> = Arc::new(SystemRandom::new());
-        let sealer = Sealer::new(&keys_secret(&settings, &*rng)?);
-        let ring = KeyRing::load(&storage, &sealer, &*rng, clock.now()).await?;
-        let tokens = Arc::new(Tokens::new(
-            ring,
-            settings.tokens.clone(),
-            clock.clone(),
-            rng.clone(),
-        ));
+        let keys = keys(&settings, &storage, &clock, &rng)?;
+        let tokens = settings.tokens.clone();
+        let tokens = Arc::new(Tokens::open(keys, tokens, clock.clone(), rng.clone()).await?);
         storage.note_access_ttl(settings.tokens.access_ttl).await?;
         let revocations = Arc::new(Revocations::new(clock.clone(), MAX_ENTRIES));
         let feed = Feed::start(
@@ -154,6 +151,18 @@ impl App {
         }))
     }
 
+    /// The keys alone, on the database's time, for the command line: nothing is made or served.
+    ///
+    /// # Errors
+    /// [`StartError`], whose text says what to do.
+    pub async fn open_keys(settings: &Settings) -> Result<Keys, StartError> {
+        let storage = Storage::open(&settings.database).await?;
+        let clock = Arc::new(DatabaseClock::default());
+        measure(&storage, &clock).await?;
+        let (clock, rng): (Arc<dyn Clock>, Arc<Rng>) = (clock, Arc::new(SystemRandom::new()));
+        keys(settings, &storage, &clock, &rng)
+    }
+
     /// Whether this node can serve.
     ///
     /// # Errors
@@ -180,22 +189,52 @@ impl App {
         format!("{:032x}", u128::from_be_bytes(random(&*self.rng)))
     }
 
-    /// Deletes what has expired, for as long as the server runs.
+    /// Tends the keys and deletes what has expired, for as long as the server runs.
     pub async fn keep_house(self: Arc<Self>) {
         let mut checked = UnixMillis(0);
         let mut cleaning = tokio::time::interval(CLEANING_INTERVAL);
+        let mut tending = tokio::time::interval(KEYS_INTERVAL);
+        if let Err(error) = self.tokens.adopt_algorithm().await {
+            tracing::warn!(%error, "a key of the configured algorithm could not be made");
+        }
         loop {
-            cleaning.tick().await;
-            match self.sessions.delete_expired().await {
-                Ok(count) => tracing::debug!(count, "what has expired was deleted"),
-                Err(error) => tracing::warn!(%error, "what has expired could not be deleted"),
-            }
-            match self.audit.forget(&mut checked).await {
-                Ok(forgotten) => tracing::debug!(?forgotten, "the audit trail was looked through"),
-                Err(error) => tracing::warn!(%error, "the audit trail could not be looked through"),
+            tokio::select! {
+                _ = tending.tick() => self.tokens.tend_keys().await,
+                _ = cleaning.tick() => self.clean(&mut checked).await,
             }
         }
     }
+
+    async fn clean(&self, checked: &mut UnixMillis) {
+        match self.sessions.delete_expired().await {
+            Ok(count) => tracing::debug!(count, "what has expired was deleted"),
+            Err(error) => tracing::warn!(%error, "what has expired could not be deleted"),
+        }
+        match self.audit.forget(checked).await {
+            Ok(forgotten) => tracing::debug!(?forgotten, "the audit trail was looked through"),
+            Err(error) => tracing::warn!(%error, "the audit trail could not be looked through"),
+        }
+    }
+}
+
+fn keys(
+    settings: &Settings,
+    storage: &Storage,
+    clock: &Arc<dyn Clock>,
+    rng: &Arc<Rng>,
+) -> Result<Keys, StartError> {
+    let lives = Lives {
+        access: settings.tokens.access_ttl,
+        refresh: settings.sessions.refresh_ttl,
+    };
+    Ok(Keys::new(
+        storage.clone(),
+        Sealer::new(&keys_secret(settings, &**rng)?),
+        settings.keys.clone(),
+        lives,
+        clock.clone(),
+        rng.clone(),
+    ))
 }
 
 async fn measure(storage: &Storage, clock: &DatabaseClock) -> Result<(), StorageError> {
@@ -209,7 +248,7 @@ async fn measure(storage: &Storage, clock: &DatabaseClock) -> Result<(), Storage
 fn keys_secret(settings: &Settings, rng: &Rng) -> Result<Secret, StartError> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    if let Some(secret) = &settings.keys_secret {
+    if let Some(secret) = &settings.keys.secret {
         return Ok(secret.clone());
     }
     let path = settings.development_secret_file();

@@ -13,14 +13,17 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use source::Source;
 pub use source::{Fault, Faults, Flags};
+use source::{Source, parse_duration};
 
 use crate::storage::DatabaseUrl;
+use crate::tokens::Algorithm;
 use crate::values::Secret;
 
 /// A secret of fewer characters could be guessed.
 pub const LEAST_SECRET: usize = 32;
+/// A new key signs ten minutes after it was made; keys that change much faster would only grow the ring.
+const LEAST_ROTATION: Duration = Duration::from_secs(3600);
 
 /// How careful the server has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +45,8 @@ pub struct Settings {
     pub ops_listen: Option<SocketAddr>,
     /// The database.
     pub database: DatabaseSettings,
-    /// `COUNTERSIGN_KEYS__SECRET`: what private keys are encrypted under. `None` in development: a file beside the database.
-    pub keys_secret: Option<Secret>,
+    /// The keys that sign.
+    pub keys: KeySettings,
     /// Access tokens.
     pub tokens: TokenSettings,
     /// Sessions.
@@ -90,6 +93,21 @@ pub struct DatabaseSettings {
     pub connections: usize,
     /// `COUNTERSIGN_DATABASE__WAIT`: how long a request waits for one.
     pub wait: Duration,
+}
+
+/// The keys that sign.
+#[derive(Clone, Debug)]
+pub struct KeySettings {
+    /// `COUNTERSIGN_KEYS__SECRET`: what private keys are encrypted under. `None` in development: a file beside the database.
+    pub secret: Option<Secret>,
+    /// `COUNTERSIGN_TOKENS__ALGORITHM`: the algorithm of new keys for access tokens.
+    pub algorithm: Algorithm,
+    /// `COUNTERSIGN_KEYS__FOLDER`: the keys for access tokens are PEM files in this folder, not in the database.
+    pub folder: Option<PathBuf>,
+    /// Whether a key file that others can read is refused: in production.
+    pub private_files_only: bool,
+    /// `COUNTERSIGN_KEYS__ROTATE_EVERY`: how old the newest key in the database gets before there is a newer one.
+    pub rotate_every: Option<Duration>,
 }
 
 /// Access tokens.
@@ -225,7 +243,7 @@ impl Settings {
                 connections: source.number("database.connections", 16, 1..=1024),
                 wait: source.duration("database.wait", "5s", "1ms", "1m"),
             },
-            keys_secret: Self::read_keys_secret(source, development),
+            keys: Self::read_keys(source, development),
             tokens: Self::read_tokens(source, &http, development),
             http,
             sessions: SessionSettings {
@@ -326,7 +344,7 @@ impl Settings {
         }
     }
 
-    fn read_keys_secret(source: &mut Source, development: bool) -> Option<Secret> {
+    fn read_keys(source: &mut Source, development: bool) -> KeySettings {
         let secret = source.secret("keys.secret", |text| {
             if text.len() >= LEAST_SECRET {
                 Ok(())
@@ -337,7 +355,31 @@ impl Settings {
         if secret.is_none() && !development {
             source.fault("keys.secret", "is required in production: what private keys are encrypted under. `openssl rand -base64 32` makes one");
         }
-        secret
+        let algorithm = source.parsed("tokens.algorithm", "EdDSA", |text| {
+            text.parse()
+                .map_err(|_| "is none of EdDSA, ES256, RS256 and HS256")
+        });
+        let folder = source.optional("keys.folder", |text| Ok(PathBuf::from(text)));
+        if folder.is_some() && algorithm == Algorithm::Hs256 {
+            source.fault(
+                "tokens.algorithm",
+                "cannot be HS256 with keys.folder: PEM files hold no secrets",
+            );
+        }
+        KeySettings {
+            secret,
+            algorithm,
+            folder,
+            private_files_only: !development,
+            rotate_every: source.parsed("keys.rotate_every", "90d", |text| {
+                match (text, parse_duration(text)) {
+                    ("off", _) => Ok(None),
+                    (_, Some(every)) if every < LEAST_ROTATION => Err("is shorter than 1h"),
+                    (_, every @ Some(_)) => Ok(every),
+                    _ => Err("is neither off nor a length of time like 90d"),
+                }
+            }),
+        }
     }
 
     fn read_tokens(source: &mut Source, http: &HttpSettings, development: bool) -> TokenSettings {
@@ -356,13 +398,6 @@ impl Settings {
             _ => {}
         }
         let issuer = issuer.unwrap_or_else(|| format!("http://localhost:{}", http.listen.port()));
-        source.parsed("tokens.algorithm", "EdDSA", |text| {
-            if text == "EdDSA" {
-                Ok(())
-            } else {
-                Err("is not supported: this version signs with EdDSA")
-            }
-        });
         TokenSettings {
             audience: source
                 .optional("tokens.audience", |text| Ok(text.to_owned()))

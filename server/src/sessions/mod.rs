@@ -186,7 +186,7 @@ impl Sessions {
         let refresh_token = ring
             .refresh_key_id(now)
             .and_then(|key| {
-                RefreshToken::issue(ring, key, session.id, session.generation, &session.nonce)
+                RefreshToken::issue(&ring, key, session.id, session.generation, &session.nonce)
             })
             .ok_or_else(|| KeyError::Damaged("that makes refresh tokens".to_owned()))?;
         Ok(Grant {
@@ -259,7 +259,7 @@ impl Sessions {
     ) -> Result<Grant, SessionError> {
         let found = self.storage.find_session(&token.session).await?;
         let (session, user) = found
-            .filter(|(session, _)| token.is_authentic(self.tokens.ring(), &session.nonce))
+            .filter(|(session, _)| token.is_authentic(&self.tokens.ring(), &session.nonce))
             .ok_or(SessionError::RefreshInvalid)?;
         if session.ended_at.is_some() || user.disabled_at.is_some() {
             return Err(SessionError::Ended);
@@ -326,7 +326,7 @@ impl Sessions {
         };
         let found = self.storage.find_session(&token.session).await?;
         Ok(found
-            .filter(|(session, _)| token.is_authentic(self.tokens.ring(), &session.nonce))
+            .filter(|(session, _)| token.is_authentic(&self.tokens.ring(), &session.nonce))
             .map(|(session, user)| (token, session, user)))
     }
 

@@ -106,7 +106,7 @@ use crate::values::Role;
 
 pub use auth_events::{AuthEventFilter, AuthEventKind, AuthEventRow};
 pub use connect::DatabaseUrl;
-pub use keys::{KeyPurpose, KeyRow};
+pub use keys::{KeyChange, KeyDecision, KeyPurpose, KeyRow};
 pub use revocations::{Ends, FeedRead, Revocation, RevocationFeed, Revoked};
 pub use sessions::{EndEvent, NewNonce, Opening, Proof, Rotation, SessionRow};
 pub use users::{ProfileChange, UserFilter, UserRow};

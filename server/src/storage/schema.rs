@@ -60,6 +60,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    longest_refresh_ttl (id) {
+        id -> Integer,
+        millis -> BigInt,
+    }
+}
+
+diesel::table! {
     locks (name) {
         name -> Text,
     }

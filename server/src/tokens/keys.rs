@@ -1,20 +1,31 @@
-//! The key rings, and the encryption that keeps them secret in the database, in backups and in copies of either.
+//! Where the keys are kept, and everything that changes them: the first ones, rotation, retirement, cleaning up.
 
-use std::fmt;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use aws_lc_rs::{digest, hkdf, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
-use serde::Serialize;
 
-use crate::clock::{Rng, random};
-use crate::storage::{KeyPurpose, KeyRow, Storage, StorageError};
-use crate::values::{Secret, UnixMillis};
+use super::algorithm::{Algorithm, PrivateKey};
+use super::folder::{KeyFiles, KeyFolder};
+use super::ring::{AccessKey, Entry, KeyRing, KeyState, KeyStatus, RefreshKey, Ring};
+use super::sealer::Sealer;
+use crate::clock::{Clock, Rng, random};
+use crate::config::KeySettings;
+use crate::storage::{KeyChange, KeyPurpose, KeyRow, Storage, StorageError};
+use crate::values::UnixMillis;
 
-/// Why the keys cannot be used.
+/// How long verifiers may keep the published keys.
+pub const JWKS_MAX_AGE: Duration = Duration::from_secs(300);
+/// A new key is published so long before it signs: by then every verifier that keeps to the above has it.
+const PUBLISHED_BEFORE: Duration = Duration::from_secs(2 * JWKS_MAX_AGE.as_secs());
+/// Within this every node has read a change.
+const SPREAD: Duration = Duration::from_secs(5);
+/// How long a key that is of no use any more is still listed.
+const KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// Why the keys cannot be used or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// A key in the database was encrypted under another secret.
@@ -26,355 +37,356 @@ pub enum KeyError {
     /// A key could not be made or read.
     #[error("the key {0} is damaged")]
     Damaged(String),
+    /// There is no such key.
+    #[error("there is no key {0}: `countersign keys list` names them all")]
+    Unknown(String),
+    /// The key signs, and no other one could.
+    #[error(
+        "the key {0} signs and there is none to take its place: run `countersign keys rotate --now` first"
+    )]
+    OnlySigningKey(String),
+    /// A key file, or the folder that they are in.
+    #[error("{0}")]
+    Folder(String),
     /// The database did not do its part.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
 
-/// Encrypts private keys: AES-256-GCM under a key derived from `COUNTERSIGN_KEYS__SECRET` by HKDF-SHA256 (RFC 5869).
-///
-/// What is encrypted is bound to the key's purpose and id, so that no row can stand in for another.
-pub struct Sealer(LessSafeKey);
+/// How long what a key makes may live: the configuration of this node. The longest that any node had counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Lives {
+    /// An access token.
+    pub access: Duration,
+    /// A session that is not used.
+    pub refresh: Duration,
+}
 
-impl Sealer {
-    /// Derives the encryption key.
-    pub fn new(secret: &Secret) -> Self {
-        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign");
-        let prk = salt.extract(secret.expose().as_bytes());
-        let info = [b"keys at rest v1".as_slice()];
-        #[expect(
-            clippy::expect_used,
-            reason = "one block of HKDF output is always within its limit of 255"
-        )]
-        let key = prk
-            .expand(&info, &AES_256_GCM)
-            .expect("32 bytes of HKDF output");
-        Self(LessSafeKey::new(UnboundKey::from(key)))
+/// The keys as they are kept: encrypted in the database, or, those that sign access tokens, in a folder of PEM files.
+pub struct Keys {
+    storage: Storage,
+    sealer: Sealer,
+    settings: KeySettings,
+    folder: Option<Arc<KeyFolder>>,
+    lives: Lives,
+    clock: Arc<dyn Clock>,
+    rng: Arc<Rng>,
+}
+
+impl Keys {
+    /// Keys in `storage`, encrypted by `sealer`, or where `settings` say.
+    pub fn new(
+        storage: Storage,
+        sealer: Sealer,
+        settings: KeySettings,
+        lives: Lives,
+        clock: Arc<dyn Clock>,
+        rng: Arc<Rng>,
+    ) -> Self {
+        let folder = settings.folder.as_ref();
+        Self {
+            folder: folder.map(|path| Arc::new(KeyFolder::new(path, settings.private_files_only))),
+            storage,
+            sealer,
+            settings,
+            lives,
+            clock,
+            rng,
+        }
     }
 
-    fn bound_to(purpose: KeyPurpose, id: &str) -> Aad<String> {
-        Aad::from(format!("countersign/{}/{id}", purpose.as_str()))
+    /// The purposes whose keys are in the database.
+    fn in_database(&self) -> &'static [KeyPurpose] {
+        match self.folder {
+            None => &[KeyPurpose::Access, KeyPurpose::Refresh],
+            Some(_) => &[KeyPurpose::Refresh],
+        }
     }
 
-    /// `nonce ‖ ciphertext ‖ tag` in base64url.
-    fn seal(
+    /// Makes the first keys where there are none, under a lock, so that nodes which start together agree; and reads them.
+    ///
+    /// # Errors
+    /// As [`Keys::read`].
+    pub async fn open(&self) -> Result<KeyRing, KeyError> {
+        self.storage.note_refresh_ttl(self.lives.refresh).await?;
+        let now = self.clock.now();
+        for purpose in self.in_database() {
+            self.add_if(*purpose, |ring| ring.is_empty().then_some(now))
+                .await?;
+        }
+        self.read().await
+    }
+
+    /// Reads the keys.
+    ///
+    /// # Errors
+    /// [`KeyError::WrongSecret`] when the secret is another than the one that the keys were encrypted under;
+    /// [`KeyError::Folder`] when a key file cannot be used.
+    pub async fn read(&self) -> Result<KeyRing, KeyError> {
+        let KeyFiles { keys, stamps } = match &self.folder {
+            Some(folder) => folder.read().await?,
+            None => {
+                let rows = self.storage.keys(KeyPurpose::Access).await?.into_iter();
+                KeyFiles {
+                    keys: rows
+                        .map(|row| Ok((row.created_at, row.signs_from, self.access_key(row)?)))
+                        .collect::<Result<_, KeyError>>()?,
+                    stamps: Vec::new(),
+                }
+            }
+        };
+        let mut refresh = Vec::new();
+        for row in self.storage.keys(KeyPurpose::Refresh).await? {
+            let key = RefreshKey::new(&row.id, &self.sealer.open(&row)?)?;
+            refresh.push((row.created_at, row.signs_from, key));
+        }
+        Ok(KeyRing {
+            access: Ring::new(keys, self.life(KeyPurpose::Access).await?),
+            refresh: Ring::new(refresh, self.life(KeyPurpose::Refresh).await?),
+            files: stamps,
+        })
+    }
+
+    fn access_key(&self, row: KeyRow) -> Result<AccessKey, KeyError> {
+        let damaged = || KeyError::Damaged(row.id.clone());
+        let algorithm: Algorithm = row.algorithm.parse().map_err(|_| damaged())?;
+        let prepared = algorithm
+            .prepare(&self.sealer.open(&row)?)
+            .ok_or_else(damaged)?;
+        Ok(AccessKey::new(row.id, algorithm, prepared))
+    }
+
+    async fn life(&self, purpose: KeyPurpose) -> Result<Duration, KeyError> {
+        let own = match purpose {
+            KeyPurpose::Access => self.lives.access,
+            KeyPurpose::Refresh => self.lives.refresh,
+        };
+        Ok(own.max(self.storage.longest_life(purpose).await?))
+    }
+
+    /// Every key with its state.
+    ///
+    /// # Errors
+    /// As [`Keys::read`].
+    pub async fn list(&self) -> Result<Vec<KeyStatus>, KeyError> {
+        Ok(self.read().await?.list(self.clock.now()))
+    }
+
+    /// Adds a key for `purpose`; its id. It is published now and signs when every verifier has it, or with `at_once` as soon as
+    /// the nodes have it. The first of all signs at once.
+    ///
+    /// # Errors
+    /// As [`Keys::read`].
+    pub async fn rotate(&self, purpose: KeyPurpose, at_once: bool) -> Result<String, KeyError> {
+        let now = self.clock.now();
+        let signs_from = now + if at_once { SPREAD } else { PUBLISHED_BEFORE };
+        if let (KeyPurpose::Access, Some(folder)) = (purpose, &self.folder) {
+            let key = generate(self.settings.algorithm, &self.rng).await?;
+            let id = folder.add(key, now, signs_from).await?;
+            self.storage.announce_key(&id, now).await?;
+            return Ok(id);
+        }
+        let added = self
+            .add_if(purpose, |ring| {
+                Some(if ring.is_empty() { now } else { signs_from })
+            })
+            .await?;
+        added.ok_or_else(making_failed)
+    }
+
+    /// Takes a key out at once: what it made is refused by every node that has heard of it. Of the key that signs the next one
+    /// takes the place at once. Keys whose time is over go with it, so that none comes back.
+    ///
+    /// # Errors
+    /// [`KeyError::Unknown`]; [`KeyError::OnlySigningKey`].
+    pub async fn retire(&self, id: &str) -> Result<(), KeyError> {
+        let now = self.clock.now();
+        let found = self.list().await?.into_iter().find(|key| key.id == id);
+        let purpose = found
+            .ok_or_else(|| KeyError::Unknown(id.to_owned()))?
+            .purpose;
+        let life = self.life(purpose).await?;
+        if let (KeyPurpose::Access, Some(folder)) = (purpose, &self.folder) {
+            let ring = Ring::new(folder.read().await?.keys, life);
+            folder
+                .apply(retirement(&ring, id, now, |key| &key.kid)?, now)
+                .await?;
+            self.storage.announce_key(id, now).await?;
+            return Ok(());
+        }
+        let decide = |rows: &[KeyRow]| retirement(&ring_of(rows, life), id, now, |id| id);
+        self.storage.change_keys(purpose, &decide, now).await??;
+        Ok(())
+    }
+
+    /// Adds a key of the configured algorithm when the newest has another one; whether it did. Key files have their own.
+    ///
+    /// # Errors
+    /// As [`Keys::read`].
+    pub async fn adopt_algorithm(&self) -> Result<bool, KeyError> {
+        if self.folder.is_some() {
+            return Ok(false);
+        }
+        let signs_from = self.clock.now() + PUBLISHED_BEFORE;
+        let added = self.add_if(KeyPurpose::Access, |ring| {
+            let algorithm = &ring.last()?.algorithm;
+            (algorithm != self.settings.algorithm.as_str()).then_some(signs_from)
+        });
+        Ok(added.await?.is_some())
+    }
+
+    /// Does what is due by `ring`, the keys as they were last read: rotates, deletes what is of no use any more. Whether the
+    /// keys have to be read again. Without anything to do it asks neither database nor folder, except for the folder's times.
+    ///
+    /// # Errors
+    /// As [`Keys::read`].
+    pub async fn tend(&self, ring: &KeyRing) -> Result<bool, KeyError> {
+        let mut changed = match &self.folder {
+            Some(folder) => folder.has_changed(&ring.files).await?,
+            None => self.tend_ring(KeyPurpose::Access, &ring.access).await?,
+        };
+        changed |= self.tend_ring(KeyPurpose::Refresh, &ring.refresh).await?;
+        Ok(changed)
+    }
+
+    async fn tend_ring<K: Sync>(
         &self,
         purpose: KeyPurpose,
-        id: &str,
-        plain: &[u8],
-        rng: &Rng,
-    ) -> Result<String, KeyError> {
-        let nonce: [u8; NONCE_LEN] = random(rng);
-        let mut text = plain.to_vec();
-        self.0
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Self::bound_to(purpose, id),
-                &mut text,
-            )
-            .map_err(|_| KeyError::Damaged(id.to_owned()))?;
-        Ok(BASE64URL.encode([&nonce[..], &text].concat()))
-    }
-
-    fn open(&self, row: &KeyRow) -> Result<Vec<u8>, KeyError> {
-        let damaged = || KeyError::Damaged(row.id.clone());
-        let sealed = BASE64URL.decode(&row.sealed).map_err(|_| damaged())?;
-        let (nonce, text) = sealed.split_at_checked(NONCE_LEN).ok_or_else(damaged)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| damaged())?;
-        let mut text = text.to_vec();
-        let plain = self
-            .0
-            .open_in_place(nonce, Self::bound_to(row.purpose, &row.id), &mut text)
-            .map_err(|_| KeyError::WrongSecret(row.id.clone()))?
-            .len();
-        text.truncate(plain);
-        Ok(text)
-    }
-}
-
-/// A public key as a JWK (RFC 7517 §4, RFC 8037 §2).
-#[derive(Clone, Debug, Serialize)]
-pub struct Jwk {
-    kty: &'static str,
-    crv: &'static str,
-    alg: &'static str,
-    #[serde(rename = "use")]
-    usage: &'static str,
-    kid: String,
-    x: String,
-}
-
-/// The published keys (RFC 7517 §5).
-#[derive(Clone, Debug, Serialize)]
-pub struct JwkSet {
-    keys: Vec<Jwk>,
-}
-
-/// The algorithm of our signing keys.
-pub(super) const ALGORITHM: Algorithm = Algorithm::EdDSA;
-/// The names under which a header may speak of it (RFC 8037 §3.1, RFC 9864 §2.2).
-pub(super) const ALGORITHM_NAMES: [&str; 2] = ["EdDSA", "Ed25519"];
-
-/// A key that access tokens are verified under.
-pub(super) struct VerifyingKey {
-    kid: String,
-    public: Vec<u8>,
-    pub(super) decoding: DecodingKey,
-}
-
-impl VerifyingKey {
-    fn new(kid: &str, public: &[u8]) -> Self {
-        Self {
-            kid: kid.to_owned(),
-            public: public.to_vec(),
-            decoding: DecodingKey::from_ed_der(public),
-        }
-    }
-
-    fn jwk(&self) -> Jwk {
-        let x = BASE64URL.encode(&self.public);
-        Jwk {
-            kty: "OKP",
-            crv: "Ed25519",
-            alg: "EdDSA",
-            usage: "sig",
-            kid: self.kid.clone(),
-            x,
-        }
-    }
-}
-
-/// A key that access tokens are signed with.
-pub(super) struct SigningKey {
-    pub(super) kid: String,
-    pub(super) encoding: EncodingKey,
-    signs_from: UnixMillis,
-}
-
-/// A key that makes the mac of refresh tokens.
-struct RefreshKey {
-    id: u32,
-    key: hmac::Key,
-    signs_from: UnixMillis,
-}
-
-/// All keys that this node signs with and accepts.
-#[derive(Default)]
-pub struct KeyRing {
-    verifying: Vec<VerifyingKey>,
-    signing: Vec<SigningKey>,
-    refresh: Vec<RefreshKey>,
-}
-
-impl fmt::Debug for KeyRing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.verifying.iter().map(|key| &key.kid))
-            .finish()
-    }
-}
-
-impl KeyRing {
-    /// Reads the rings, or makes their first keys.
-    ///
-    /// # Errors
-    /// [`KeyError::WrongSecret`] when `sealer` has another secret than the one that the keys were encrypted under.
-    pub async fn load(
-        storage: &Storage,
-        sealer: &Sealer,
-        rng: &Rng,
-        now: UnixMillis,
-    ) -> Result<Self, KeyError> {
-        let mut ring = Self::default();
-        for row in storage
-            .keys_or_first(KeyPurpose::Access, &new_signing_key(sealer, rng, now)?)
-            .await?
+        ring: &Ring<K>,
+    ) -> Result<bool, KeyError> {
+        let now = self.clock.now();
+        let mut changed = false;
+        if let (Some(every), Some(newest)) = (self.settings.rotate_every, ring.newest())
+            && newest.created_at + every <= now
         {
-            let pkcs8 = sealer.open(&row)?;
-            let public = public_key(&pkcs8).ok_or_else(|| KeyError::Damaged(row.id.clone()))?;
-            ring.verifying.push(VerifyingKey::new(&row.id, &public));
-            let encoding = EncodingKey::from_ed_der(&pkcs8);
-            ring.signing.push(SigningKey {
-                kid: row.id,
-                encoding,
-                signs_from: row.signs_from,
+            let added = self.add_if(purpose, |rows| {
+                let newest = rows.last()?.created_at;
+                (newest + every <= now).then_some(now + PUBLISHED_BEFORE)
             });
+            changed |= added.await?.is_some();
         }
-        for row in storage
-            .keys_or_first(KeyPurpose::Refresh, &new_refresh_key(sealer, rng, now)?)
-            .await?
-        {
-            let id =
-                u32::from_str_radix(&row.id, 16).map_err(|_| KeyError::Damaged(row.id.clone()))?;
-            let key = hmac::Key::new(hmac::HMAC_SHA256, &sealer.open(&row)?);
-            ring.refresh.push(RefreshKey {
-                id,
-                key,
-                signs_from: row.signs_from,
-            });
+        if ring.iter().any(|entry| is_useless(entry, now)) {
+            let life = self.life(purpose).await?;
+            let decide = |rows: &[KeyRow]| {
+                let ring = ring_of(rows, life);
+                let useless = ring.iter().filter(|entry| is_useless(entry, now));
+                Ok::<_, Infallible>(KeyChange {
+                    remove: useless.map(|entry| entry.key.clone()).collect(),
+                    ..KeyChange::default()
+                })
+            };
+            let Ok(removed) = self.storage.change_keys(purpose, &decide, now).await?;
+            changed |= removed;
         }
-        Ok(ring)
+        Ok(changed)
     }
 
-    /// A ring that verifies under public keys, each a key id and a JWK's `x`, and signs nothing.
-    ///
-    /// # Errors
-    /// [`KeyError::Damaged`] when an `x` is not 32 bytes in base64url.
-    pub fn verifying<'a>(keys: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, KeyError> {
-        let mut ring = Self::default();
-        for (kid, x) in keys {
-            let public = BASE64URL.decode(x).ok().filter(|public| public.len() == 32);
-            ring.verifying.push(VerifyingKey::new(
-                kid,
-                &public.ok_or_else(|| KeyError::Damaged(kid.to_owned()))?,
-            ));
+    /// Adds a key to the database that signs from when `wanted` says; its id. `wanted` is asked first, because making a key may
+    /// take long, and again under the lock, because another node may have been quicker.
+    async fn add_if(
+        &self,
+        purpose: KeyPurpose,
+        wanted: impl Fn(&[KeyRow]) -> Option<UnixMillis> + Sync,
+    ) -> Result<Option<String>, KeyError> {
+        if wanted(&self.storage.keys(purpose).await?).is_none() {
+            return Ok(None);
         }
-        Ok(ring)
+        let made = self.make(purpose).await?;
+        let decide = |rows: &[KeyRow]| {
+            Ok::<_, Infallible>(KeyChange {
+                add: wanted(rows).map(|signs_from| KeyRow {
+                    signs_from,
+                    ..made.clone()
+                }),
+                ..KeyChange::default()
+            })
+        };
+        let Ok(added) = self
+            .storage
+            .change_keys(purpose, &decide, made.created_at)
+            .await?;
+        Ok(added.then_some(made.id))
     }
 
-    /// The key that signs now: the newest whose time has come. The first of all may have been made while a clock was ahead;
-    /// it signs all the same.
-    pub(super) fn signing_key(&self, now: UnixMillis) -> Option<&SigningKey> {
-        let due = self.signing.iter().rev().find(|key| key.signs_from <= now);
-        due.or(self.signing.first())
-    }
-
-    pub(super) fn verifying_key(&self, kid: &str) -> Option<&VerifyingKey> {
-        self.verifying.iter().find(|key| key.kid == kid)
-    }
-
-    /// What `/.well-known/jwks.json` publishes.
-    pub fn jwks(&self) -> JwkSet {
-        JwkSet {
-            keys: self.verifying.iter().map(VerifyingKey::jwk).collect(),
-        }
-    }
-
-    /// The id of the key that makes refresh tokens now.
-    pub fn refresh_key_id(&self, now: UnixMillis) -> Option<u32> {
-        let due = self.refresh.iter().rev().find(|key| key.signs_from <= now);
-        due.or(self.refresh.first()).map(|key| key.id)
-    }
-
-    fn refresh_key(&self, id: u32) -> Option<&hmac::Key> {
-        self.refresh
-            .iter()
-            .find(|key| key.id == id)
-            .map(|key| &key.key)
-    }
-
-    /// HMAC-SHA256 of `message` under the refresh key `id`; `None` when there is no such key.
-    pub fn refresh_mac(&self, id: u32, message: &[u8]) -> Option<[u8; 32]> {
-        hmac::sign(self.refresh_key(id)?, message)
-            .as_ref()
-            .try_into()
-            .ok()
-    }
-
-    /// Whether `mac` is that of `message`, compared in constant time.
-    pub fn verify_refresh_mac(&self, id: u32, message: &[u8], mac: &[u8; 32]) -> bool {
-        self.refresh_key(id)
-            .is_some_and(|key| hmac::verify(key, message, mac).is_ok())
+    async fn make(&self, purpose: KeyPurpose) -> Result<KeyRow, KeyError> {
+        let (id, algorithm, key) = match purpose {
+            KeyPurpose::Refresh => {
+                let id = format!("{:08x}", u32::from_be_bytes(random(&*self.rng)));
+                let key = PrivateKey::new(random::<32>(&*self.rng).to_vec());
+                (id, Algorithm::Hs256, key)
+            }
+            KeyPurpose::Access => {
+                let algorithm = self.settings.algorithm;
+                let key = generate(algorithm, &self.rng).await?;
+                let prepared = algorithm.prepare(&key).ok_or_else(making_failed)?;
+                let random_id = || BASE64URL.encode(random::<16>(&*self.rng));
+                (
+                    prepared.thumbprint().unwrap_or_else(random_id),
+                    algorithm,
+                    key,
+                )
+            }
+        };
+        let now = self.clock.now();
+        Ok(KeyRow {
+            sealed: self.sealer.seal(purpose, &id, &key, &self.rng)?,
+            id,
+            purpose,
+            algorithm: algorithm.as_str().to_owned(),
+            created_at: now,
+            signs_from: now,
+        })
     }
 }
 
-fn public_key(pkcs8: &[u8]) -> Option<Vec<u8>> {
-    Some(
-        Ed25519KeyPair::from_pkcs8(pkcs8)
-            .ok()?
-            .public_key()
-            .as_ref()
-            .to_vec(),
+pub(super) fn making_failed() -> KeyError {
+    KeyError::Damaged("that was being made".to_owned())
+}
+
+/// On a thread of its own: an RSA key takes a second.
+async fn generate(algorithm: Algorithm, rng: &Arc<Rng>) -> Result<PrivateKey, KeyError> {
+    let rng = Arc::clone(rng);
+    let made = tokio::task::spawn_blocking(move || algorithm.generate(&*rng)).await;
+    made.ok().flatten().ok_or_else(making_failed)
+}
+
+fn ring_of(rows: &[KeyRow], life: Duration) -> Ring<String> {
+    let keys = rows.iter();
+    Ring::new(
+        keys.map(|row| (row.created_at, row.signs_from, row.id.clone())),
+        life,
     )
 }
 
-/// The key's thumbprint (RFC 7638 §3): the same key always has the same id.
-fn thumbprint(public: &[u8]) -> String {
-    let members = format!(
-        r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#,
-        BASE64URL.encode(public)
-    );
-    BASE64URL.encode(digest::digest(&digest::SHA256, members.as_bytes()))
+fn is_useless<K>(entry: &Entry<K>, now: UnixMillis) -> bool {
+    entry
+        .verifies_until
+        .is_some_and(|until| until + KEPT <= now)
 }
 
-fn new_signing_key(sealer: &Sealer, rng: &Rng, now: UnixMillis) -> Result<KeyRow, KeyError> {
-    let failed = || KeyError::Damaged("that was being made".to_owned());
-    let pkcs8 = Ed25519KeyPair::generate_pkcs8(rng).map_err(|_| failed())?;
-    let kid = thumbprint(&public_key(pkcs8.as_ref()).ok_or_else(failed)?);
-    let sealed = sealer.seal(KeyPurpose::Access, &kid, pkcs8.as_ref(), rng)?;
-    Ok(KeyRow {
-        id: kid,
-        purpose: KeyPurpose::Access,
-        algorithm: "EdDSA".to_owned(),
-        sealed,
-        created_at: now,
-        signs_from: now,
-    })
-}
-
-fn new_refresh_key(sealer: &Sealer, rng: &Rng, now: UnixMillis) -> Result<KeyRow, KeyError> {
-    let id = format!("{:08x}", u32::from_be_bytes(random(rng)));
-    let sealed = sealer.seal(KeyPurpose::Refresh, &id, &random::<32>(rng), rng)?;
-    Ok(KeyRow {
-        id,
-        purpose: KeyPurpose::Refresh,
-        algorithm: "HS256".to_owned(),
-        sealed,
-        created_at: now,
-        signs_from: now,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_lc_rs::rand::SystemRandom;
-
-    use super::*;
-
-    fn sealed_row(sealer: &Sealer) -> KeyRow {
-        new_refresh_key(sealer, &SystemRandom::new(), UnixMillis(0)).unwrap()
-    }
-
-    #[test]
-    fn what_was_sealed_opens_under_the_same_secret_only() {
-        let row = sealed_row(&Sealer::new(&Secret::new("one")));
-        assert_eq!(
-            Sealer::new(&Secret::new("one")).open(&row).unwrap().len(),
-            32
-        );
-        assert!(matches!(
-            Sealer::new(&Secret::new("two")).open(&row),
-            Err(KeyError::WrongSecret(_))
-        ));
-    }
-
-    #[test]
-    fn a_sealed_key_cannot_take_another_keys_place() {
-        let sealer = Sealer::new(&Secret::new("one"));
-        let row = sealed_row(&sealer);
-        for moved in [
-            KeyRow {
-                id: "00000000".into(),
-                ..row.clone()
-            },
-            KeyRow {
-                purpose: KeyPurpose::Access,
-                ..row
-            },
-        ] {
-            assert!(matches!(sealer.open(&moved), Err(KeyError::WrongSecret(_))));
+/// What has to be done to a ring to take out the key `id`.
+fn retirement<K>(
+    ring: &Ring<K>,
+    id: &str,
+    now: UnixMillis,
+    id_of: impl Fn(&K) -> &String,
+) -> Result<KeyChange, KeyError> {
+    let mut change = KeyChange::default();
+    for (entry, state) in ring.states(now) {
+        let is_named = id_of(&entry.key) == id;
+        if is_named && state == KeyState::Signing {
+            let next = ring
+                .next(now)
+                .ok_or_else(|| KeyError::OnlySigningKey(id.to_owned()))?;
+            change.promote = Some(id_of(&next.key).clone());
+        }
+        if is_named || state == KeyState::Expired {
+            change.remove.push(id_of(&entry.key).clone());
         }
     }
-
-    #[test]
-    fn a_key_id_is_the_keys_thumbprint() {
-        // The key and thumbprint of RFC 8037 Appendix A.3.
-        let public = BASE64URL
-            .decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
-            .unwrap();
-        assert_eq!(
-            thumbprint(&public),
-            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
-        );
+    if change.remove.iter().any(|removed| removed == id) {
+        Ok(change)
+    } else {
+        Err(KeyError::Unknown(id.to_owned()))
     }
 }

@@ -1,12 +1,16 @@
 //! Signing and verifying access tokens, and the keys for it.
 
+mod algorithm;
 mod claims;
 mod error;
+mod folder;
 mod keys;
 mod revocations;
+mod ring;
+mod sealer;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -15,11 +19,15 @@ use jsonwebtoken::{Header, crypto};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+pub use algorithm::Algorithm;
 pub use claims::{Audience, Claims};
 pub use error::TokenError;
-use keys::{ALGORITHM, ALGORITHM_NAMES, VerifyingKey};
-pub use keys::{JwkSet, KeyError, KeyRing, Sealer};
+pub use jsonwebtoken::jwk::JwkSet;
+pub use keys::{JWKS_MAX_AGE, KeyError, Keys, Lives};
 pub use revocations::{MAX_ENTRIES, Revocations, Standing};
+use ring::AccessKey;
+pub use ring::{KeyRing, KeyState, KeyStatus};
+pub use sealer::Sealer;
 
 use crate::clock::{Clock, Rng, random};
 use crate::config::TokenSettings;
@@ -55,7 +63,13 @@ pub struct AccessToken {
 
 /// Signs and verifies access tokens.
 pub struct Tokens {
-    ring: KeyRing,
+    ring: RwLock<Arc<KeyRing>>,
+    /// `None` of a ring that never changes.
+    keys: Option<Keys>,
+    /// One reads at a time, so that no older ring takes the place of a newer one.
+    reading: tokio::sync::Mutex<()>,
+    /// What went wrong the last time the keys were tended, so that the log has it once.
+    trouble: Mutex<Option<String>>,
     settings: TokenSettings,
     clock: Arc<dyn Clock>,
     rng: Arc<Rng>,
@@ -79,7 +93,7 @@ struct StrictHeader {
 }
 
 impl Tokens {
-    /// Signs with `ring`, as `settings` say.
+    /// Signs with `ring`, which never changes, as `settings` say.
     pub fn new(
         ring: KeyRing,
         settings: TokenSettings,
@@ -87,16 +101,92 @@ impl Tokens {
         rng: Arc<Rng>,
     ) -> Self {
         Self {
-            ring,
+            ring: RwLock::new(Arc::new(ring)),
+            keys: None,
+            reading: tokio::sync::Mutex::default(),
+            trouble: Mutex::default(),
             settings,
             clock,
             rng,
         }
     }
 
-    /// The keys.
-    pub fn ring(&self) -> &KeyRing {
-        &self.ring
+    /// Signs with `keys`, the first of which are made where there are none.
+    ///
+    /// # Errors
+    /// [`KeyError`], whose text says what to do.
+    pub async fn open(
+        keys: Keys,
+        settings: TokenSettings,
+        clock: Arc<dyn Clock>,
+        rng: Arc<Rng>,
+    ) -> Result<Self, KeyError> {
+        let ring = keys.open().await?;
+        Ok(Self {
+            keys: Some(keys),
+            ..Self::new(ring, settings, clock, rng)
+        })
+    }
+
+    /// The keys as they were last read.
+    pub fn ring(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What `/.well-known/jwks.json` publishes.
+    pub fn jwks(&self) -> JwkSet {
+        self.ring().jwks(self.clock.now())
+    }
+
+    /// Reads the keys anew, after somebody changed them. When that fails, the keys stay as they were.
+    ///
+    /// # Errors
+    /// [`KeyError`], whose text says what to do.
+    pub async fn reload(&self) -> Result<(), KeyError> {
+        let Some(keys) = &self.keys else {
+            return Ok(());
+        };
+        let _one = self.reading.lock().await;
+        let ring = Arc::new(keys.read().await?);
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
+        Ok(())
+    }
+
+    /// At the start of a server: makes a key of the configured algorithm when the newest has another one. It is published at
+    /// once and signs later.
+    ///
+    /// # Errors
+    /// [`KeyError`], whose text says what to do.
+    pub async fn adopt_algorithm(&self) -> Result<(), KeyError> {
+        match &self.keys {
+            Some(keys) if keys.adopt_algorithm().await? => self.reload().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Does what is due: scheduled rotation, deleting keys that are of no use any more, reading key files that have changed. To
+    /// be called every second or so; it asks the database only when something is due. What goes wrong is logged, once.
+    pub async fn tend_keys(&self) {
+        let trouble = self
+            .try_to_tend()
+            .await
+            .err()
+            .map(|error| error.to_string());
+        let mut last = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = trouble
+            .as_ref()
+            .filter(|error| last.as_ref() != Some(error))
+        {
+            tracing::warn!(%error, "the keys could not be tended; they stay as they were");
+        }
+        *last = trouble;
+    }
+
+    async fn try_to_tend(&self) -> Result<(), KeyError> {
+        match &self.keys {
+            Some(keys) if keys.tend(&self.ring()).await? => self.reload().await,
+            _ => Ok(()),
+        }
     }
 
     /// Signs an access token for `subject` at `now`.
@@ -108,10 +198,11 @@ impl Tokens {
     /// [`KeyError::Damaged`] when there is no key to sign with.
     pub fn sign(&self, subject: &Subject, now: UnixMillis) -> Result<AccessToken, KeyError> {
         let failed = |what: &str| KeyError::Damaged(what.to_owned());
-        let key = self
-            .ring
+        let ring = self.ring();
+        let key = ring
             .signing_key(now)
             .ok_or_else(|| failed("that signs now"))?;
+        let encoding = key.encoding.as_ref().ok_or_else(|| failed(&key.kid))?;
         let life = self
             .settings
             .access_ttl
@@ -132,11 +223,11 @@ impl Tokens {
             jti: BASE64URL.encode(random::<16>(&*self.rng)),
             auth_time: subject.auth_time.as_secs(),
         };
-        let mut header = Header::new(ALGORITHM);
+        let mut header = Header::new(key.algorithm.into());
         header.typ = Some(TYPE.to_owned());
         header.kid = Some(key.kid.clone());
         let token =
-            jsonwebtoken::encode(&header, &claims, &key.encoding).map_err(|_| failed(&key.kid))?;
+            jsonwebtoken::encode(&header, &claims, encoding).map_err(|_| failed(&key.kid))?;
         Ok(AccessToken {
             token: crate::values::Secret::new(token),
             issued_at: UnixMillis(iat * 1000),
@@ -156,8 +247,10 @@ impl Tokens {
         let (message, signature) = token.rsplit_once('.').ok_or(Invalid("not three parts"))?;
         let (header, payload) = message.split_once('.').ok_or(Invalid("not three parts"))?;
         let header = decode_part(header).ok_or(Invalid("header"))?;
-        let key = self.key_for(header)?;
-        let verified = crypto::verify(signature, message.as_bytes(), &key.decoding, ALGORITHM);
+        let ring = self.ring();
+        let key = self.key_for(&ring, header)?;
+        let algorithm = key.algorithm.into();
+        let verified = crypto::verify(signature, message.as_bytes(), &key.decoding, algorithm);
         if !verified.unwrap_or(false) {
             return Err(Invalid("signature"));
         }
@@ -167,7 +260,7 @@ impl Tokens {
         Ok(claims)
     }
 
-    fn key_for(&self, header: Members) -> Result<&VerifyingKey, TokenError> {
+    fn key_for<'r>(&self, ring: &'r KeyRing, header: Members) -> Result<&'r AccessKey, TokenError> {
         use TokenError::Invalid;
         // We understand no extension, so any `crit` is one too many (RFC 7515 §4.1.11).
         if header.contains_key("crit") {
@@ -179,8 +272,10 @@ impl Tokens {
         if typ.strip_prefix("application/").unwrap_or(&typ) != TYPE {
             return Err(Invalid("typ"));
         }
-        let key = self.ring.verifying_key(&header.kid).ok_or(Invalid("kid"))?;
-        if !ALGORITHM_NAMES.contains(&header.alg.as_str()) {
+        let key = ring
+            .verifying_key(&header.kid, self.clock.now())
+            .ok_or(Invalid("kid"))?;
+        if !key.algorithm.is_named(&header.alg) {
             return Err(Invalid("alg"));
         }
         Ok(key)

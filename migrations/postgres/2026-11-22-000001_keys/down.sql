@@ -1,0 +1,1 @@
+DROP TABLE longest_refresh_ttl;
