@@ -100,6 +100,7 @@ impl App {
             storage.clone(),
             revocations,
             Arc::new(Events::default()),
+            tokens.clone(),
             clock.clone(),
             database_clock.clone(),
         )

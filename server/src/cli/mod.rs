@@ -1,5 +1,6 @@
 //! The command line.
 
+mod keys;
 mod serve;
 mod users;
 
@@ -49,6 +50,9 @@ enum Command {
     Schema,
     /// Read the configuration and name everything that is wrong with it
     CheckConfig,
+    /// Manage the keys that sign
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Manage accounts
     #[command(subcommand)]
     Users(users::UsersCommand),
@@ -109,6 +113,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
                 database.url
             );
         }
+        Command::Keys(command) => runtime.block_on(keys::run(command, settings()?))?,
         Command::Users(command) => runtime.block_on(users::run(command, settings()?))?,
     }
     Ok(())

@@ -8,8 +8,8 @@ use tokio::sync::{Notify, watch};
 
 use super::Events;
 use crate::clock::{Clock, DatabaseClock, node_time};
-use crate::storage::{RevocationFeed, Storage, StorageError};
-use crate::tokens::Revocations;
+use crate::storage::{RevocationFeed, Revoked, Storage, StorageError};
+use crate::tokens::{KeyError, Revocations, Tokens};
 
 /// How often the feed is read where nothing wakes the reader: poolers swallow notifications, and the command line writes from
 /// another process.
@@ -22,6 +22,7 @@ pub struct Feed {
     storage: Storage,
     revocations: Arc<Revocations>,
     events: Arc<Events>,
+    tokens: Arc<Tokens>,
     clock: Arc<dyn Clock>,
     database_clock: Option<Arc<DatabaseClock>>,
     asked: AtomicU64,
@@ -38,6 +39,7 @@ impl Feed {
         storage: Storage,
         revocations: Arc<Revocations>,
         events: Arc<Events>,
+        tokens: Arc<Tokens>,
         clock: Arc<dyn Clock>,
         database_clock: Option<Arc<DatabaseClock>>,
     ) -> Result<Arc<Self>, StorageError> {
@@ -45,6 +47,7 @@ impl Feed {
             storage,
             revocations,
             events,
+            tokens,
             clock,
             database_clock,
             asked: AtomicU64::new(0),
@@ -123,6 +126,22 @@ impl Feed {
         }
         self.revocations.has_read(sent);
         self.served.send_replace(asked);
+        let mut rows = read.revocations.iter();
+        if rows.any(|row| matches!(row.revoked, Revoked::Keys(_))) {
+            self.reload_keys().await?;
+        }
         Ok(())
+    }
+
+    /// A database that fails just now is connected to again, and all rows read again; other faults only people can mend.
+    async fn reload_keys(&self) -> Result<(), StorageError> {
+        match self.tokens.reload().await {
+            Err(KeyError::Storage(error)) => Err(error),
+            Err(error) => {
+                tracing::error!(%error, "the keys cannot be read; they stay as they were");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 }

@@ -329,7 +329,7 @@ impl Keys {
         };
         let now = self.clock.now();
         Ok(KeyRow {
-            sealed: self.sealer.seal(purpose, &id, &key, &self.rng)?,
+            sealed: self.sealer.seal(purpose, &id, &key, &*self.rng)?,
             id,
             purpose,
             algorithm: algorithm.as_str().to_owned(),
