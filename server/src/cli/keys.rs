@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::app::App;
 use crate::config::Settings;
 use crate::storage::KeyPurpose;
-use crate::tokens::{KeyStatus, Keys};
+use crate::tokens::KeyStatus;
 use crate::values::UnixMillis;
 
 /// What can be done to keys from the command line, beside running servers, which notice within a second.
@@ -58,7 +58,9 @@ pub(super) async fn run(command: KeysCommand, settings: Settings) -> anyhow::Res
         KeysCommand::List => print_table(&keys.list().await?),
         KeysCommand::Rotate { now, purpose } => {
             let id = keys.rotate(purpose.into(), now).await?;
-            print_one(&keys, &id).await?;
+            let mut all = keys.list().await?;
+            all.retain(|key| key.id == id);
+            print_table(&all);
         }
         KeysCommand::Retire { kid } => {
             keys.retire(&kid).await?;
@@ -68,20 +70,8 @@ pub(super) async fn run(command: KeysCommand, settings: Settings) -> anyhow::Res
     Ok(())
 }
 
-async fn print_one(keys: &Keys, id: &str) -> anyhow::Result<()> {
-    let mut all = keys.list().await?;
-    all.retain(|key| key.id == id);
-    print_table(&all);
-    Ok(())
-}
-
 fn print_table(keys: &[KeyStatus]) {
-    let line = |id, purpose, algorithm, state, created, signs, verifies| {
-        println!(
-            "{id:<43}  {purpose:<7}  {algorithm:<9}  {state:<9}  {created:<20}  {signs:<20}  {verifies}"
-        );
-    };
-    line(
+    let titles = [
         "KID",
         "PURPOSE",
         "ALGORITHM",
@@ -89,19 +79,25 @@ fn print_table(keys: &[KeyStatus]) {
         "CREATED",
         "SIGNS FROM",
         "VERIFIES UNTIL",
-    );
+    ];
+    print_line(&titles.map(str::to_owned));
     for key in keys {
-        let end = key.verifies_until.map(time);
-        line(
-            &key.id,
-            &key.purpose.as_str().to_lowercase(),
-            key.algorithm.as_str(),
-            &key.state.to_string(),
-            &time(key.created_at),
-            &time(key.signs_from),
-            end.as_deref().unwrap_or("-"),
-        );
+        print_line(&[
+            key.id.clone(),
+            key.purpose.as_str().to_lowercase(),
+            key.algorithm.to_string(),
+            key.state.to_string(),
+            time(key.created_at),
+            time(key.signs_from),
+            key.verifies_until.map_or("-".to_owned(), time),
+        ]);
     }
+}
+
+fn print_line([id, purpose, algorithm, state, created, signs, verifies]: &[String; 7]) {
+    println!(
+        "{id:<43}  {purpose:<7}  {algorithm:<9}  {state:<9}  {created:<20}  {signs:<20}  {verifies}"
+    );
 }
 
 /// RFC 3339 in whole seconds; a hyphen for the time of a key file without one.

@@ -128,6 +128,11 @@ impl Tokens {
         })
     }
 
+    /// Where the keys are kept, and what can be done to them.
+    pub fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
+    }
+
     /// The keys as they were last read.
     pub fn ring(&self) -> Arc<KeyRing> {
         Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))

@@ -15,6 +15,7 @@ mod credentials;
 mod devices;
 mod errors;
 mod http;
+mod keys;
 mod login;
 mod refresh;
 mod register;

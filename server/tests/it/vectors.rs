@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign::clock::Clock;
 use countersign::config::TokenSettings;
-use countersign::tokens::{KeyRing, TokenError, Tokens};
+use countersign::tokens::{JwkSet, KeyRing, TokenError, Tokens};
 use countersign::values::UnixMillis;
 use serde::Deserialize;
 
@@ -15,17 +15,6 @@ struct Vectors {
     keys: JwkSet,
     rules: Rules,
     cases: Vec<Case>,
-}
-
-#[derive(Deserialize)]
-struct JwkSet {
-    keys: Vec<Jwk>,
-}
-
-#[derive(Deserialize)]
-struct Jwk {
-    kid: String,
-    x: String,
 }
 
 #[derive(Deserialize)]
@@ -55,14 +44,7 @@ impl Clock for Fixed {
 fn the_server_agrees_with_the_vectors() {
     let vectors: Vectors =
         serde_json::from_str(include_str!("../../../vectors/access-tokens.json")).unwrap();
-    let ring = KeyRing::verifying(
-        vectors
-            .keys
-            .keys
-            .iter()
-            .map(|key| (key.kid.as_str(), key.x.as_str())),
-    )
-    .unwrap();
+    let ring = KeyRing::verifying(&vectors.keys);
     let settings = TokenSettings {
         issuer: vectors.rules.issuer,
         audience: vectors.rules.audience,
