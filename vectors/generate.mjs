@@ -2,7 +2,18 @@
 //
 // It uses node:crypto and nothing else, so that it shares no code with the verifiers under test, and fixed seeds, so
 // that running it again writes the same bytes.
-import { createHash, createHmac, createPrivateKey, createPublicKey, sign } from "node:crypto";
+import {
+  checkPrimeSync,
+  constants,
+  createECDH,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  privateEncrypt,
+  sign,
+  verify,
+} from "node:crypto";
 import { writeFileSync } from "node:fs";
 
 const ISSUER = "https://auth.example.com";
@@ -27,6 +38,105 @@ function keyPair(label) {
 const current = keyPair("current");
 const previous = keyPair("previous");
 const attacker = keyPair("attacker");
+
+const toNumber = (bytes) => BigInt(`0x${bytes.toString("hex")}`);
+const toBytes = (number, length) => Buffer.from(number.toString(16).padStart(2 * length, "0"), "hex");
+const modulo = (number, order) => ((number % order) + order) % order;
+
+/** The number whose product with `number` is 1, by Euclid's algorithm. */
+function inverse(number, order) {
+  let [a, b, x, y] = [modulo(number, order), order, 1n, 0n];
+  while (a > 1n) [a, b, x, y] = [b % a, a, y - (b / a) * x, x];
+  return modulo(x, order);
+}
+
+/** Curves for ECDSA (FIPS 186-5): the order of the base point, and the hash that JOSE uses with it (RFC 7518, section 3.4). */
+const CURVES = {
+  "P-256": { alg: "ES256", node: "prime256v1", hash: "sha256", size: 32, order: 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n },
+  "P-384": { alg: "ES384", node: "secp384r1", hash: "sha384", size: 48, order: 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n },
+};
+
+function ecKeyPair(label, crv) {
+  const curve = CURVES[crv];
+  const secret = createHash(curve.hash).update(`countersign vectors: ${label}`).digest();
+  const point = createECDH(curve.node);
+  point.setPrivateKey(secret);
+  const [x, y] = [1, 1 + curve.size].map((at) => base64url(point.getPublicKey().subarray(at, at + curve.size)));
+  const privateKey = createPrivateKey({ format: "jwk", key: { kty: "EC", crv, x, y, d: base64url(secret) } });
+  return { kid: label, curve, secret, privateKey, jwk: { kty: "EC", crv, alg: curve.alg, use: "sig", kid: label, x, y } };
+}
+
+/**
+ * An ECDSA signature as JOSE writes it, r and s. Node's own have a random nonce, and these are to be the same in every run: the
+ * nonce is a hash of key and message, which is well for vectors and for nothing else. Node checks it.
+ */
+function ecSign(input, { curve: { node, hash, size, order }, secret, privateKey }) {
+  const nonce = createHash(hash).update(secret).update(input).digest();
+  const point = createECDH(node);
+  point.setPrivateKey(nonce);
+  const r = modulo(toNumber(point.getPublicKey().subarray(1, 1 + size)), order);
+  const digest = toNumber(createHash(hash).update(input).digest());
+  const s = modulo(inverse(toNumber(nonce), order) * (digest + r * toNumber(secret)), order);
+  const signature = Buffer.concat([toBytes(r, size), toBytes(s, size)]);
+  const key = { key: createPublicKey(privateKey), dsaEncoding: "ieee-p1363" };
+  if (!verify(hash, Buffer.from(input), key, signature)) throw new Error("no ECDSA signature");
+  return signature;
+}
+
+/** Bytes without end that depend on `label`: MGF1 (RFC 8017, appendix B.2.1). */
+function expand(seed, length) {
+  const blocks = Array.from({ length: Math.ceil(length / 32) }, (_, counter) =>
+    createHash("sha256").update(seed).update(toBytes(BigInt(counter), 4)).digest(),
+  );
+  return Buffer.concat(blocks).subarray(0, length);
+}
+
+/** The first prime of 1024 bits after a number made from `label`, whose two highest bits are set. */
+function prime(label) {
+  let candidate = toNumber(expand(bytes32(label), 128)) | (3n << 1022n) | 1n;
+  while (!checkPrimeSync(candidate) || candidate % 65537n === 1n) candidate += 2n;
+  return candidate;
+}
+
+/** RSA of 2048 bits: the shortest that verifiers accept. */
+function rsaKeyPair(label) {
+  const [p, q, e] = [prime(`${label} p`), prime(`${label} q`), 65537n];
+  const d = inverse(e, (p - 1n) * (q - 1n));
+  const parts = { n: p * q, e, d, p, q, dp: d % (p - 1n), dq: d % (q - 1n), qi: inverse(q, p) };
+  const hex = (number) => number.toString(16);
+  const encoded = Object.entries(parts).map(([name, number]) => [
+    name,
+    base64url(toBytes(number, Math.ceil(hex(number).length / 2))),
+  ]);
+  const key = { kty: "RSA", ...Object.fromEntries(encoded) };
+  const privateKey = createPrivateKey({ format: "jwk", key });
+  return { kid: label, privateKey, jwk: { kty: "RSA", alg: "RS256", use: "sig", kid: label, n: key.n, e: key.e } };
+}
+
+const rsaSign = (input, { privateKey }) => sign("sha256", Buffer.from(input), privateKey);
+
+/** RSASSA-PSS (RFC 8017, section 9.1.1) with a salt that is the same in every run. Node checks it. */
+function pssSign(input, { privateKey }) {
+  const salt = bytes32("salt");
+  const digest = createHash("sha256").update(input).digest();
+  const hash = createHash("sha256").update(Buffer.alloc(8)).update(digest).update(salt).digest();
+  const block = Buffer.concat([Buffer.alloc(190), Buffer.of(1), salt]);
+  const mask = expand(hash, block.length);
+  const masked = block.map((byte, at) => byte ^ mask[at]);
+  masked[0] &= 0x7f;
+  const encoded = Buffer.concat([masked, hash, Buffer.of(0xbc)]);
+  const signature = privateEncrypt({ key: privateKey, padding: constants.RSA_NO_PADDING }, encoded);
+  const key = { key: createPublicKey(privateKey), padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
+  if (!verify("sha256", Buffer.from(input), key, signature)) throw new Error("no PSS signature");
+  return signature;
+}
+
+const elliptic = ecKeyPair("elliptic", "P-256");
+const longer = ecKeyPair("longer", "P-384");
+const rsa = rsaKeyPair("rsa");
+/** A secret of the server's own, which no JWKS publishes. */
+const secret = { kid: "secret", bytes: bytes32("secret") };
+secret.jwk = { kty: "oct", alg: "HS256", use: "sig", kid: secret.kid, k: base64url(secret.bytes) };
 
 const goodHeader = { typ: "at+jwt", alg: "EdDSA", kid: current.kid };
 const goodClaims = {
@@ -105,17 +215,24 @@ function tokenOfSize(size, step) {
   }
 }
 
-const hs256 = (secret) => {
-  const input = `${segment({ ...goodHeader, alg: "HS256" })}.${goodP}`;
-  return `${input}.${base64url(createHmac("sha256", secret).update(input).digest())}`;
+const hmac = (input, bytes) => createHmac("sha256", bytes).update(input).digest();
+/** A token whose header says `alg` and `kid`, with the good claims or others, signed by `signer`. */
+const signedBy = (signer, alg, kid, claims = goodClaims) => {
+  const input = `${segment({ ...goodHeader, alg, kid })}.${segment(claims)}`;
+  return `${input}.${base64url(signer(input))}`;
 };
+const hs256 = (bytes, kid = current.kid) => signedBy((input) => hmac(input, bytes), "HS256", kid);
+const es256 = (claims, alg = "ES256", kid = elliptic.kid) => signedBy((input) => ecSign(input, elliptic), alg, kid, claims);
+const rs256 = (claims, alg = "RS256", kid = rsa.kid) => signedBy((input) => rsaSign(input, rsa), alg, kid, claims);
 
 const cases = [];
+/** Those that need a key which only the server has. */
+const secretCases = [];
 const names = new Set();
-function add(name, value, verdict, why) {
+function add(name, value, verdict, why, list = cases) {
   if (names.has(name)) throw new Error(`two vectors are called ${name}`);
   names.add(name);
-  cases.push({ name, token: value, ...verdict, why });
+  list.push({ name, token: value, ...verdict, why });
 }
 const accept = (name, value, why) => add(name, value, { accept: true }, why);
 const invalid = (name, value, why) => add(name, value, { accept: false, reason: "TOKEN_INVALID" }, why);
@@ -256,10 +373,93 @@ invalid("header-values-in-order", token(Object.values(goodHeader)), "a header is
 invalid("header-not-json", token("header"), "not JSON");
 invalid("header-empty-object", token({}), "no algorithm, no key, no type");
 
+// Other algorithms.
+const admin = { ...goodClaims, role: "ADMIN" };
+const pem = (key) => createPublicKey(key.privateKey).export({ format: "pem", type: "spki" });
+const der = (key) => createPublicKey(key.privateKey).export({ format: "der", type: "spki" });
+const withSignature = (value, change) => {
+  const [input, signature] = [value.slice(0, value.lastIndexOf(".")), value.slice(value.lastIndexOf(".") + 1)];
+  return `${input}.${base64url(change(Buffer.from(signature, "base64url")))}`;
+};
+/** The same signature in the form of X.509: two ASN.1 integers. */
+const asDer = (signature) => {
+  const integers = [signature.subarray(0, 32), signature.subarray(32)].map((bytes) => {
+    const start = bytes.findIndex((byte) => byte !== 0);
+    const number = Buffer.concat([Buffer.alloc(bytes[start] & 0x80 ? 1 : 0), bytes.subarray(start)]);
+    return Buffer.concat([Buffer.of(2, number.length), number]);
+  });
+  const body = Buffer.concat(integers);
+  const sequence = Buffer.concat([Buffer.of(0x30, body.length), body]);
+  if (sequence.length < 70 || sequence.length > 72) throw new Error("no ECDSA signature in DER");
+  return sequence;
+};
+/** A signature whose s is replaced by the other one that is as good; RFC 7518 does not forbid it, and no verifier refuses it. */
+const otherS = (signature) =>
+  Buffer.concat([signature.subarray(0, 32), toBytes(CURVES["P-256"].order - toNumber(signature.subarray(32)), 32)]);
+
+accept("es256", es256(), "RFC 7518, section 3.4: r and s, 64 bytes");
+accept("es256-other-claims", es256(admin), "another token of the same key");
+accept("es256-other-s", withSignature(es256(), otherS), "ECDSA has two signatures of one nonce, and JOSE allows both");
+accept("rs256", rs256(), "RFC 7518, section 3.3");
+accept("rs256-other-claims", rs256(admin), "another token of the same key");
+expired("es256-expired", es256({ ...goodClaims, exp: NOW - 60 }), "past its life");
+expired("rs256-expired", rs256({ ...goodClaims, exp: NOW - 60 }), "past its life");
+invalid("es256-wrong-issuer", es256({ ...goodClaims, iss: "https://evil.example.com" }), "another server's token");
+invalid("rs256-wrong-audience", rs256({ ...goodClaims, aud: "https://other.example.com" }), "meant for another API");
+invalid("es256-der", withSignature(es256(), asDer), "X.509's form of a signature is not JOSE's");
+invalid("es256-short", withSignature(es256(), (signature) => signature.subarray(0, 63)), "63 bytes");
+invalid("es256-long", withSignature(es256(), (signature) => Buffer.concat([signature, Buffer.alloc(1)])), "65 bytes");
+invalid("es256-zero", withSignature(es256(), () => Buffer.alloc(64)), "r and s of 0 would be good for anything (CVE-2022-21449)");
+invalid("es256-s-zero", withSignature(es256(), (signature) => Buffer.concat([signature.subarray(0, 32), Buffer.alloc(32)])), "s is not 0");
+invalid("es256-r-order", withSignature(es256(), (signature) => Buffer.concat([toBytes(CURVES["P-256"].order, 32), signature.subarray(32)])), "r is below the order");
+invalid("es256-tampered-payload", es256().replace(`.${goodP}.`, `.${segment(admin)}.`), "not what was signed");
+invalid("rs256-tampered-payload", rs256().replace(`.${goodP}.`, `.${segment(admin)}.`), "not what was signed");
+invalid("rs256-short", withSignature(rs256(), (signature) => signature.subarray(1)), "255 bytes");
+invalid("rs256-long", withSignature(rs256(), (signature) => Buffer.concat([Buffer.alloc(1), signature])), "257 bytes");
+invalid("rs256-empty", withSignature(rs256(), () => Buffer.alloc(0)), "no signature");
+invalid("rs256-sha1", signedBy((input) => sign("sha1", Buffer.from(input), rsa.privateKey), "RS256", rsa.kid), "RS256 is SHA-256");
+invalid("rs256-pss-padding", signedBy((input) => pssSign(input, rsa), "RS256", rsa.kid), "RS256 is PKCS #1 v1.5");
+invalid("ps256", signedBy((input) => pssSign(input, rsa), "PS256", rsa.kid), "a good signature of an algorithm that the key is not for");
+invalid("rs512", signedBy((input) => sign("sha512", Buffer.from(input), rsa.privateKey), "RS512", rsa.kid), "a good signature of an algorithm that the key is not for");
+invalid("es384", signedBy((input) => ecSign(input, longer), "ES384", longer.kid), "a good signature of an algorithm that is none of ours");
+invalid("es256-of-p-384-key", signedBy((input) => ecSign(input, longer), "ES256", longer.kid), "ES256 is P-256");
+invalid("alg-eddsa-of-es256-key", es256(goodClaims, "EdDSA"), "the key that kid names says which algorithm, not the header");
+invalid("alg-es256-of-rs256-key", rs256(goodClaims, "ES256"), "the key that kid names says which algorithm, not the header");
+invalid("alg-rs256-of-es256-key", es256(goodClaims, "RS256"), "the key that kid names says which algorithm, not the header");
+invalid("es256-signature-of-rs256-key", es256(goodClaims, "ES256", rsa.kid), "signed by one key, names another");
+invalid("es256-signature-of-eddsa-key", es256(goodClaims, "ES256", current.kid), "signed by one key, names another");
+invalid("rs256-signature-of-es256-key", rs256(goodClaims, "RS256", elliptic.kid), "signed by one key, names another");
+invalid("eddsa-signature-of-es256-key", withHeader({ kid: elliptic.kid }), "signed by one key, names another");
+for (const key of [rsa, elliptic]) {
+  const { alg } = key.jwk;
+  invalid(`alg-hs256-with-${alg}-pem`, hs256(pem(key), key.kid), "key confusion: the public key is no secret");
+  invalid(`alg-hs256-with-${alg}-der`, hs256(der(key), key.kid), "key confusion: the public key is no secret");
+  invalid(`alg-hs256-with-${alg}-jwk`, hs256(JSON.stringify(key.jwk), key.kid), "key confusion: the public key is no secret");
+  const unsigned = `${segment({ ...goodHeader, alg: "none", kid: key.kid })}.${goodP}.`;
+  invalid(`alg-none-of-${alg}-key`, unsigned, "unsigned");
+}
+invalid("alg-hs256-with-modulus", hs256(Buffer.from(rsa.jwk.n, "base64url"), rsa.kid), "key confusion: the public key is no secret");
+
+// A secret is known to the server alone: everybody else refuses these for want of the key.
+const withSecret = (verdict, name, value, why) => add(name, value, verdict, why, secretCases);
+const good256 = hs256(secret.bytes, secret.kid);
+withSecret({ accept: true }, "hs256", good256, "RFC 7518, section 3.2");
+for (const [name, value, why] of [
+  ["hs256-other-secret", hs256(bytes32("another secret"), secret.kid), "signed by somebody else"],
+  ["hs256-truncated", withSignature(good256, (signature) => signature.subarray(0, 16)), "half of the mac"],
+  ["hs256-empty", withSignature(good256, () => Buffer.alloc(0)), "no mac"],
+  ["hs256-with-text-of-secret", hs256(secret.jwk.k, secret.kid), "the secret is the bytes, not their spelling"],
+  ["hs512", signedBy((input) => createHmac("sha512", secret.bytes).update(input).digest(), "HS512", secret.kid), "an algorithm that the key is not for"],
+  ["alg-eddsa-of-hs256-key", withHeader({ kid: secret.kid }), "the key that kid names says which algorithm, not the header"],
+]) {
+  withSecret({ accept: false, reason: "TOKEN_INVALID" }, name, value, why);
+}
+
 const vectors = {
-  keys: { keys: [current.jwk, previous.jwk] },
+  keys: { keys: [current.jwk, previous.jwk, elliptic.jwk, rsa.jwk, longer.jwk] },
   rules: { issuer: ISSUER, audience: AUDIENCE, now: NOW, leewaySeconds: LEEWAY_SECONDS },
   cases,
+  secret: { keys: { keys: [secret.jwk] }, cases: secretCases },
 };
 const file = new URL("access-tokens.json", import.meta.url);
 writeFileSync(file, `${JSON.stringify(vectors, null, 2)}\n`);

@@ -435,7 +435,7 @@ async fn the_sessions_of_a_retired_refresh_key_end() {
     }
 }
 
-fn write_key(folder: &Path, name: &str, der: &[u8], label: &str) {
+fn write_key(folder: &Path, name: &str, der: &[u8], label: &'static str) {
     let pem = SecretDocument::try_from(der).unwrap();
     let path = folder.join(name);
     std::fs::write(&path, pem.to_pem(label, LineEnding::LF).unwrap().as_bytes()).unwrap();
