@@ -20,7 +20,7 @@ use countersign::{
     values::{Role, Secret, SessionId, UnixMillis, UserId},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation};
 
 const ISSUER: &str = "https://auth.example.com";
 
@@ -113,12 +113,12 @@ fn verify(c: &mut Criterion) {
 
     let secret = [7; 32];
     let hs256 = jsonwebtoken::encode(
-        &Header::new(Algorithm::HS256),
+        &Header::new(jsonwebtoken::Algorithm::HS256),
         &claims,
         &EncodingKey::from_secret(&secret),
     );
     let (hs256, key) = (hs256.unwrap(), DecodingKey::from_secret(&secret));
-    let mut rules = Validation::new(Algorithm::HS256);
+    let mut rules = Validation::new(jsonwebtoken::Algorithm::HS256);
     rules.set_issuer(&[ISSUER]);
     rules.set_audience(&[ISSUER]);
     group.bench_function("jsonwebtoken HS256", |b| {

@@ -225,6 +225,16 @@ const hs256 = (bytes, kid = current.kid) => signedBy((input) => hmac(input, byte
 const es256 = (claims, alg = "ES256", kid = elliptic.kid) => signedBy((input) => ecSign(input, elliptic), alg, kid, claims);
 const rs256 = (claims, alg = "RS256", kid = rsa.kid) => signedBy((input) => rsaSign(input, rsa), alg, kid, claims);
 
+/** The algorithm of the key that a token names; EdDSA when it names none of these. */
+function algorithmOf(value) {
+  try {
+    const { kid } = JSON.parse(Buffer.from(value.split(".")[0], "base64url"));
+    return [elliptic, longer, rsa, secret].find((key) => key.kid === kid)?.jwk.alg ?? "EdDSA";
+  } catch {
+    return "EdDSA";
+  }
+}
+
 const cases = [];
 /** Those that need a key which only the server has. */
 const secretCases = [];
@@ -232,7 +242,7 @@ const names = new Set();
 function add(name, value, verdict, why, list = cases) {
   if (names.has(name)) throw new Error(`two vectors are called ${name}`);
   names.add(name);
-  list.push({ name, token: value, ...verdict, why });
+  list.push({ name, algorithm: algorithmOf(value), token: value, ...verdict, why });
 }
 const accept = (name, value, why) => add(name, value, { accept: true }, why);
 const invalid = (name, value, why) => add(name, value, { accept: false, reason: "TOKEN_INVALID" }, why);
