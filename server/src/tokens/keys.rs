@@ -288,8 +288,13 @@ impl Keys {
         purpose: KeyPurpose,
         wanted: impl Fn(&[KeyRow]) -> Option<UnixMillis> + Sync,
     ) -> Result<Option<String>, KeyError> {
-        if wanted(&self.storage.keys(purpose).await?).is_none() {
+        let rows = self.storage.keys(purpose).await?;
+        if wanted(&rows).is_none() {
             return Ok(None);
+        }
+        // A key under another secret than the rest could be read by no node.
+        for row in &rows {
+            self.sealer.open(row)?;
         }
         let made = self.make(purpose).await?;
         let decide = |rows: &[KeyRow]| {

@@ -186,7 +186,7 @@ async fn a_new_key_is_published_before_it_signs_and_the_old_one_verifies_afterwa
         app.clock.advance_secs(120 - leeway);
         assert_eq!(published(&app).await, [old.clone(), new.clone()]);
         app.clock.advance_secs(1);
-        assert_eq!(published(&app).await, [new.clone()]);
+        assert_eq!(published(&app).await, [new.as_str()]);
         assert_eq!(refusal(&app, &last).await, owned(INVALID));
 
         app.app.tokens.tend_keys().await;
@@ -236,7 +236,7 @@ async fn a_retired_key_is_refused_on_every_node() {
         keys(&node).retire(&old).await.unwrap();
         for place in [&app, &node] {
             place.until(&ana.access_token, ME, INVALID).await;
-            assert_eq!(published(place).await, [new.clone()]);
+            assert_eq!(published(place).await, [new.as_str()]);
             assert!(is_accepted(place, &fresh).await);
         }
         let renewed = app.refresh(&ana.refresh_token).await.signed_in();
@@ -653,11 +653,19 @@ async fn keys_are_managed_beside_a_running_server() {
             "COUNTERSIGN_KEYS__SECRET",
             "another secret of the tests, long enough",
         )];
-        let wrong = refused(&app.database, &["list"], &secret);
-        assert!(
-            wrong.contains("COUNTERSIGN_KEYS__SECRET is not the secret"),
-            "{wrong}"
-        );
+        for arguments in [
+            &["list"][..],
+            &["rotate"],
+            &["rotate", "--purpose", "refresh"],
+        ] {
+            let wrong = refused(&app.database, arguments, &secret);
+            assert!(
+                wrong.contains("COUNTERSIGN_KEYS__SECRET is not the secret"),
+                "{wrong}"
+            );
+        }
+        let listed = table(&app.database, &["list"], &[]);
+        assert_eq!(listed.len(), 3, "one access key and two refresh keys");
     }
 }
 
