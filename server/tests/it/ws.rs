@@ -15,6 +15,8 @@ use crate::support::{Builder, PASSWORD, SignedIn, TestApp};
 /// The header that asks for the protocol.
 pub const PROTOCOL: [(&str, &str); 1] = [("sec-websocket-protocol", "graphql-transport-ws")];
 const SUBSCRIBE: &str = "subscription { sessionEvents { kind reason } }";
+const CHANGE_PASSWORD: &str = r#"changePassword(input: {
+    currentPassword: "plum tractor ninety seven", newPassword: "another plum and tractor" }) { sessionId }"#;
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -193,44 +195,25 @@ async fn run(app: &TestApp, who: &SignedIn, mutation: &str) {
 async fn every_tab_of_a_session_that_ends_is_told_why() {
     for app in TestApp::builder().on_each_database().await {
         let ada = app.sign_in_with_role("ada@example.com", "ADMIN").await;
-        let set =
-            |mutation: &str, id: &str, rest: &str| format!("{mutation}(userId: \"{id}\"{rest})");
-        let acts: [(&str, &dyn Fn(&SignedIn, &SignedIn) -> (bool, String)); 7] = [
-            ("LOGGED_OUT", &|own, _| {
-                (
-                    false,
-                    format!("logout(refreshToken: \"{}\")", own.refresh_token),
-                )
-            }),
-            ("LOGGED_OUT_EVERYWHERE", &|_, _| {
-                (false, "logoutEverywhere".to_owned())
-            }),
-            ("SESSION_REVOKED", &|own, _| {
-                (false, format!("revokeSession(id: \"{}\")", own.session_id))
-            }),
-            ("PASSWORD_CHANGED", &|_, _| {
-                let input = format!(
-                    "{{ currentPassword: \"{PASSWORD}\", newPassword: \"another plum and tractor\" }}"
-                );
-                (
-                    false,
-                    format!("changePassword(input: {input}) {{ sessionId }}"),
-                )
-            }),
-            ("ENDED_BY_ADMINISTRATOR", &|own, _| {
-                (true, set("endSessions", &own.user_id, ""))
-            }),
-            ("ACCOUNT_DISABLED", &|own, _| {
-                (
-                    true,
-                    set("setDisabled", &own.user_id, ", disabled: true") + " { id }",
-                )
-            }),
-            ("ACCOUNT_DELETED", &|own, _| {
-                (true, set("deleteUser", &own.user_id, ""))
-            }),
+        // By whom: the user from another session, or an administrator.
+        let acts = [
+            ("LOGGED_OUT", true, r#"logout(refreshToken: "TOKEN")"#),
+            ("LOGGED_OUT_EVERYWHERE", true, "logoutEverywhere"),
+            ("SESSION_REVOKED", true, r#"revokeSession(id: "SESSION")"#),
+            ("PASSWORD_CHANGED", true, CHANGE_PASSWORD),
+            (
+                "ENDED_BY_ADMINISTRATOR",
+                false,
+                r#"endSessions(userId: "USER")"#,
+            ),
+            (
+                "ACCOUNT_DISABLED",
+                false,
+                r#"setDisabled(userId: "USER", disabled: true) { id }"#,
+            ),
+            ("ACCOUNT_DELETED", false, r#"deleteUser(userId: "USER")"#),
         ];
-        for (number, (reason, act)) in acts.into_iter().enumerate() {
+        for (number, (reason, by_user, act)) in acts.into_iter().enumerate() {
             let email = format!("ana{number}@example.com");
             let own = app.register(&email).await;
             let other = app.login(&email, PASSWORD).await.signed_in();
@@ -238,13 +221,11 @@ async fn every_tab_of_a_session_that_ends_is_told_why() {
                 Socket::listening(&app, &own).await,
                 Socket::listening(&app, &own).await,
             ];
-            let (by_administrator, mutation) = act(&own, &other);
-            run(
-                &app,
-                if by_administrator { &ada } else { &other },
-                &mutation,
-            )
-            .await;
+            let act = act
+                .replace("TOKEN", &own.refresh_token)
+                .replace("SESSION", &own.session_id)
+                .replace("USER", &own.user_id);
+            run(&app, if by_user { &other } else { &ada }, &act).await;
             for tab in &mut tabs {
                 tab.ends(reason).await;
             }
@@ -276,15 +257,7 @@ async fn a_session_that_goes_on_is_told_what_changed() {
         .await;
         socket.changes("ROLE_CHANGED").await;
         let ana = app.refresh(&ana.refresh_token).await.signed_in();
-        let input = format!(
-            "{{ currentPassword: \"{PASSWORD}\", newPassword: \"another plum and tractor\" }}"
-        );
-        run(
-            &app,
-            &ana,
-            &format!("changePassword(input: {input}) {{ sessionId }}"),
-        )
-        .await;
+        run(&app, &ana, CHANGE_PASSWORD).await;
         socket.changes("PASSWORD_CHANGED").await;
     }
 }
