@@ -7,7 +7,7 @@ use crate::storage::StorageError;
 use crate::values::UnixMillis;
 
 /// How many lines one statement deletes or blanks: few enough that SQLite's one writer is soon free again.
-const BATCH: usize = 500;
+const BATCH: usize = 200;
 /// How long other writers have between two batches. Those of SQLite look again after 1 to 100 ms.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long after the time that a line bears it may still be written, with a wide margin.
