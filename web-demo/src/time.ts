@@ -40,7 +40,7 @@ const UNITS = [
 export function relative(ms: number, now: number): string {
   const distance = ms - now;
   const unit = UNITS.find(([, length]) => Math.abs(distance) >= length);
-  if (unit) return RELATIVE.format(Math.trunc(distance / unit[1]), unit[0]);
+  if (unit) return RELATIVE.format(Math.round(distance / unit[1]), unit[0]);
   return distance > 0 ? "in less than a minute" : "just now";
 }
 

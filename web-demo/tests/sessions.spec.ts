@@ -1,4 +1,4 @@
-import { expect, markWindow, signIn, test, tokenOf } from "./support/test.ts";
+import { expect, markWindow, signIn, test, tokenOf, whenSaid } from "./support/test.ts";
 
 test("ending a session signs that browser out at once, with no reload, and its token is refused", async ({
   page,
@@ -17,13 +17,13 @@ test("ending a session signs that browser out at once, with no reload, and its t
   const sessions = page.getByRole("list", { name: "Sessions" });
   await expect(sessions.getByRole("listitem")).toHaveCount(2);
   await sessions.getByRole("button", { name: "End Chrome on Windows" }).click();
-  const ended = page.waitForResponse("**/graphql");
-  const started = Date.now();
+  const saidThere = whenSaid(other, "You ended this session from another device.");
+  const answered = page.waitForResponse("**/graphql");
   await page.getByRole("button", { name: "End session" }).click();
-  await ended;
+  const asked = (await answered).request().timing().startTime;
   expect(await server.refusal(token)).toBe("SESSION_ENDED");
   await expect(other.getByText("You ended this session from another device.")).toBeVisible();
-  process.stdout.write(`    signed out there after ${Date.now() - started} ms\n`);
+  process.stdout.write(`    signed out there after ${Math.round((await saidThere) - asked)} ms\n`);
   expect(await isStillThere()).toBe(true);
 
   await expect(sessions.getByRole("listitem")).toHaveCount(1);

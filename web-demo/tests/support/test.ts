@@ -129,3 +129,17 @@ export async function markWindow(page: Page): Promise<() => Promise<boolean>> {
   await page.evaluate(() => Object.assign(globalThis, { isMarked: true }));
   return () => page.evaluate(() => "isMarked" in globalThis);
 }
+
+/** When `text` first stands in the page, from now on, by a clock inside of it (Unix, milliseconds). */
+export function whenSaid(page: Page, text: string): Promise<number> {
+  return page.evaluate(
+    (expected) =>
+      new Promise<number>((resolve) => {
+        const look = () => document.body.textContent.includes(expected) && resolve(Date.now());
+        const options = { childList: true, subtree: true, characterData: true };
+        new MutationObserver(look).observe(document.body, options);
+        look();
+      }),
+    text,
+  );
+}
