@@ -1,4 +1,5 @@
-//! What checking an access token costs, beside the signature alone (the limit) and beside HS256.
+//! What checking and signing an access token costs by algorithm, beside the signature alone (the limit) and beside another
+//! reader's HS256.
 #![expect(
     clippy::unwrap_used,
     reason = "a benchmark that cannot be set up has nothing to measure"
@@ -13,13 +14,13 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{
     clock::{Clock, node_time},
-    config::{DatabaseSettings, TokenSettings},
+    config::{DatabaseSettings, KeySettings, TokenSettings},
     storage::{DatabaseUrl, Storage},
-    tokens::{Claims, KeyRing, Sealer, Subject, Tokens},
+    tokens::{Algorithm, Claims, Keys, Lives, Sealer, Subject, Tokens},
     values::{Role, Secret, SessionId, UnixMillis, UserId},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation};
 
 const ISSUER: &str = "https://auth.example.com";
 
@@ -31,8 +32,8 @@ impl Clock for NodeClock {
     }
 }
 
-async fn tokens(folder: &std::path::Path) -> Tokens {
-    let url = DatabaseUrl::Sqlite(folder.join("keys.db"));
+async fn tokens(folder: &std::path::Path, algorithm: Algorithm) -> Tokens {
+    let url = DatabaseUrl::Sqlite(folder.join(format!("{algorithm}.db")));
     let database = DatabaseSettings {
         url,
         connections: 1,
@@ -40,18 +41,34 @@ async fn tokens(folder: &std::path::Path) -> Tokens {
     };
     let storage = Storage::open(&database).await.unwrap();
     let sealer = Sealer::new(&Secret::new("a secret for this benchmark only"));
-    let rng = SystemRandom::new();
-    let ring = KeyRing::load(&storage, &sealer, &rng, node_time())
-        .await
-        .unwrap();
+    let (clock, rng) = (Arc::new(NodeClock), Arc::new(SystemRandom::new()));
     let access_ttl = Duration::from_secs(3600);
+    let keys = KeySettings {
+        secret: None,
+        algorithm,
+        folder: None,
+        private_files_only: false,
+        rotate_every: None,
+    };
+    let lives = Lives {
+        access: access_ttl,
+        refresh: access_ttl,
+    };
+    let keys = Keys::new(storage, sealer, keys, lives, clock.clone(), rng.clone());
     let settings = TokenSettings {
         issuer: ISSUER.into(),
         audience: ISSUER.into(),
         access_ttl,
     };
-    Tokens::new(ring, settings, Arc::new(NodeClock), Arc::new(rng))
+    Tokens::open(keys, settings, clock, rng).await.unwrap()
 }
+
+const ALGORITHMS: [Algorithm; 4] = [
+    Algorithm::EdDsa,
+    Algorithm::Es256,
+    Algorithm::Rs256,
+    Algorithm::Hs256,
+];
 
 fn subject() -> Subject {
     let now = node_time();
@@ -68,13 +85,14 @@ fn subject() -> Subject {
 fn verify(c: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let tokens = runtime.block_on(tokens(folder.path()));
+    let open = |algorithm| runtime.block_on(tokens(folder.path(), algorithm));
+    let tokens = open(Algorithm::EdDsa);
     let signed = tokens.sign(&subject(), node_time()).unwrap();
     let token = signed.token.expose();
     let claims = tokens.verify(token).unwrap();
     let mut group = c.benchmark_group("verify");
 
-    let jwks = serde_json::to_value(tokens.ring().jwks()).unwrap();
+    let jwks = serde_json::to_value(tokens.jwks()).unwrap();
     let public = URL_SAFE_NO_PAD
         .decode(jwks["keys"][0]["x"].as_str().unwrap())
         .unwrap();
@@ -85,18 +103,22 @@ fn verify(c: &mut Criterion) {
         b.iter(|| key.verify(message.as_bytes(), &signature).unwrap());
     });
 
-    group.bench_function("Countersign EdDSA", |b| {
-        b.iter(|| tokens.verify(token).unwrap());
-    });
+    for algorithm in ALGORITHMS {
+        let tokens = open(algorithm);
+        let signed = tokens.sign(&subject(), node_time()).unwrap();
+        group.bench_function(format!("Countersign {algorithm}"), |b| {
+            b.iter(|| tokens.verify(signed.token.expose()).unwrap());
+        });
+    }
 
     let secret = [7; 32];
     let hs256 = jsonwebtoken::encode(
-        &Header::new(Algorithm::HS256),
+        &Header::new(jsonwebtoken::Algorithm::HS256),
         &claims,
         &EncodingKey::from_secret(&secret),
     );
     let (hs256, key) = (hs256.unwrap(), DecodingKey::from_secret(&secret));
-    let mut rules = Validation::new(Algorithm::HS256);
+    let mut rules = Validation::new(jsonwebtoken::Algorithm::HS256);
     rules.set_issuer(&[ISSUER]);
     rules.set_audience(&[ISSUER]);
     group.bench_function("jsonwebtoken HS256", |b| {
@@ -108,11 +130,13 @@ fn verify(c: &mut Criterion) {
 fn sign(c: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let tokens = runtime.block_on(tokens(folder.path()));
     let subject = subject();
-    c.bench_function("sign/Countersign EdDSA", |b| {
-        b.iter(|| tokens.sign(&subject, node_time()).unwrap());
-    });
+    for algorithm in ALGORITHMS {
+        let tokens = runtime.block_on(tokens(folder.path(), algorithm));
+        c.bench_function(&format!("sign/Countersign {algorithm}"), |b| {
+            b.iter(|| tokens.sign(&subject, node_time()).unwrap());
+        });
+    }
 }
 
 criterion_group!(benches, verify, sign);
