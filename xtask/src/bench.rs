@@ -1,5 +1,7 @@
 //! `cargo xtask bench`
 
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::{
@@ -16,8 +18,15 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
+    let mut build = project.command("cargo", "build --release --package server");
+    wait(&mut build)?;
     let mut bench = project.command("cargo", "bench --package benches --benches --");
-    bench.args(&options.criterion);
-    let name = process::describe(&bench);
-    Running::start(&mut bench)?.wait(&name)
+    // For those that measure the whole server from outside.
+    bench.env("COUNTERSIGN_BIN", project.server("release"));
+    wait(bench.args(&options.criterion))
+}
+
+fn wait(command: &mut Command) -> Result<()> {
+    let name = process::describe(command);
+    Running::start(command)?.wait(&name)
 }

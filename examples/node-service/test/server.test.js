@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, mock, test } from "node:test";
-import { MAX_AGE_MS } from "../src/keys.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import { decodeProtectedHeader } from "jose";
+import { COOL_DOWN_MS, MAX_AGE_MS } from "../src/keys.js";
 import { Countersign } from "./support/countersign.js";
 import { start } from "./support/http.js";
 
@@ -35,6 +37,22 @@ test("the server's tokens pass by role, and only where they are meant to", async
 test("keys are kept as long as the server says", async () => {
   const jwks = await fetch(`${server.origin}/.well-known/jwks.json`);
   assert.match(jwks.headers.get("cache-control") ?? "", RegExp(`max-age=${MAX_AGE_MS / 1000}\\b`));
+});
+
+test("the service goes on when the server's key rotates", async () => {
+  const service = await start(settings());
+  const old = await server.signIn("USER");
+  assert.equal(await service.status(old), 200);
+  await server.finish(["keys", "rotate", "--now"]);
+  let next = old;
+  while (decodeProtectedHeader(next).kid === decodeProtectedHeader(old).kid) {
+    await sleep(200);
+    next = await server.signIn("USER");
+  }
+  mock.timers.enable({ apis: ["Date"], now: Date.now() + COOL_DOWN_MS });
+  assert.equal(await service.status(next), 200);
+  assert.equal(await service.status(old), 200);
+  mock.timers.reset();
 });
 
 test("a session that ended passes by signature until the server is asked", async () => {

@@ -1,8 +1,11 @@
 //! Against the real server.
 
-use axum_service::{MAX_AGE, Settings};
-use jsonwebtoken::Algorithm;
+use std::time::Duration;
+
+use axum_service::{COOL_DOWN, MAX_AGE, Settings};
+use jsonwebtoken::{Algorithm, decode_header};
 use reqwest::Method;
+use tokio::time;
 
 use crate::support::{Countersign, Service};
 
@@ -73,4 +76,45 @@ async fn keys_are_kept_as_long_as_the_server_says() {
     let cache = headers["cache-control"].to_str().unwrap();
     let age = format!("max-age={}", MAX_AGE.as_secs());
     assert!(cache.contains(&age), "{cache}");
+}
+
+#[tokio::test]
+async fn the_service_goes_on_when_the_servers_key_rotates() {
+    let server = Countersign::start(&[]).await;
+    let service = Service::start(&settings(&server)).await;
+    let old = server.token_of("USER").await;
+    assert_eq!(service.status(&old).await, 200);
+    let key = |token: &str| decode_header(token).unwrap().kid;
+
+    server.run(&["keys", "rotate", "--now"], "").await;
+    let mut new = old.clone();
+    while key(&new) == key(&old) {
+        time::sleep(Duration::from_millis(200)).await;
+        new = server.sign_in("USER").await;
+    }
+    time::pause();
+    time::advance(COOL_DOWN).await;
+    time::resume();
+    assert_eq!(service.status(&new).await, 200);
+    assert_eq!(service.status(&old).await, 200);
+}
+
+#[tokio::test]
+async fn the_algorithm_that_the_server_is_configured_with_is_understood() {
+    let es256 = Countersign::start(&[("COUNTERSIGN_TOKENS__ALGORITHM", "ES256")]).await;
+    let rs256 = Countersign::start(&[("COUNTERSIGN_TOKENS__ALGORITHM", "RS256")]).await;
+    for (server, right, wrong) in [
+        (es256, Algorithm::ES256, Algorithm::RS256),
+        (rs256, Algorithm::RS256, Algorithm::ES256),
+    ] {
+        let token = server.token_of("USER").await;
+        for (algorithm, status) in [(right, 200), (wrong, 401), (Algorithm::EdDSA, 401)] {
+            let settings = Settings {
+                algorithm,
+                ..settings(&server)
+            };
+            let service = Service::start(&settings).await;
+            assert_eq!(service.status(&token).await, status, "{algorithm:?}");
+        }
+    }
 }

@@ -58,6 +58,18 @@ export class Countersign {
     });
   }
 
+  /**
+   * The same, to its end.
+   *
+   * @param {string[]} words
+   */
+  async finish(words) {
+    const command = this.run(words);
+    command.stdin?.end(PASSWORD);
+    const [status] = await once(command, "exit");
+    if (status !== 0) throw new Error(`${words.join(" ")} failed`);
+  }
+
   async ready() {
     const end = performance.now() + START_LIMIT_MS;
     while (performance.now() < end && this.process.exitCode === null) {
@@ -105,19 +117,29 @@ export class Countersign {
    * @returns {Promise<string>}
    */
   async tokenOf(role) {
-    const email = `${role.toLowerCase()}@example.com`;
+    const email = emailOf(role);
     const who = ["--email", email, "--name", "Ana", "--role", role];
-    const create = this.run(["users", "create", "--password-stdin", ...who]);
-    create.stdin?.end(PASSWORD);
-    const [status] = await once(create, "exit");
-    if (status !== 0) throw new Error(`cannot create ${email}`);
-    const input = `{ email: "${email}", password: "${PASSWORD}" }`;
+    await this.finish(["users", "create", "--password-stdin", ...who]);
+    return this.signIn(role);
+  }
+
+  /**
+   * Another access token of that user.
+   *
+   * @param {string} role
+   * @returns {Promise<string>}
+   */
+  async signIn(role) {
+    const input = `{ email: "${emailOf(role)}", password: "${PASSWORD}" }`;
     const login = `mutation { login(input: ${input}, transport: BODY) { accessToken } }`;
     const { data, errors } = await this.graphql(login);
     if (errors) throw new Error(JSON.stringify(errors));
     return data.login.accessToken;
   }
 }
+
+/** @param {string} role */
+const emailOf = (role) => `${role.toLowerCase()}@example.com`;
 
 async function freePort() {
   const probe = createServer().listen(0, "127.0.0.1");

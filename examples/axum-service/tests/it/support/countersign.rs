@@ -13,16 +13,20 @@ use tokio::{
 
 const PASSWORD: &str = "plum tractor ninety seven";
 
+/// Environment variables, beside those of every test.
+type Settings = &'static [(&'static str, &'static str)];
+
 /// A server on a free loopback port, with a database in a folder of its own. It ends when it is dropped.
 pub struct Countersign {
     pub origin: String,
     folder: TempDir,
+    settings: Settings,
     client: Client,
     _process: Child,
 }
 
 impl Countersign {
-    pub async fn start(settings: &[(&str, &str)]) -> Self {
+    pub async fn start(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let process = command(&folder, settings)
@@ -34,6 +38,7 @@ impl Countersign {
         let server = Self {
             origin: format!("http://localhost:{port}"),
             folder,
+            settings,
             client: Client::new(),
             _process: process,
         };
@@ -57,7 +62,7 @@ impl Countersign {
 
     /// Runs the server's command line on the same database.
     pub async fn run(&self, arguments: &[&str], input: &str) {
-        let mut child = command(&self.folder, &[])
+        let mut child = command(&self.folder, self.settings)
             .args(arguments)
             .stdin(Stdio::piped())
             .spawn()
@@ -80,10 +85,16 @@ impl Countersign {
 
     /// The access token of a new user with `role`.
     pub async fn token_of(&self, role: &str) -> String {
-        let email = format!("{}@example.com", role.to_lowercase());
+        let email = email_of(role);
         let create = ["users", "create", "--password-stdin", "--name", "Ana"];
         let more = ["--email", &email, "--role", role];
         self.run(&[&create[..], &more].concat(), PASSWORD).await;
+        self.sign_in(role).await
+    }
+
+    /// Another access token of that user.
+    pub async fn sign_in(&self, role: &str) -> String {
+        let email = email_of(role);
         let login = format!(
             r#"mutation {{ login(input: {{ email: "{email}", password: "{PASSWORD}" }}, transport: BODY) {{ accessToken }} }}"#
         );
@@ -93,7 +104,11 @@ impl Countersign {
     }
 }
 
-fn command(folder: &TempDir, settings: &[(&str, &str)]) -> Command {
+fn email_of(role: &str) -> String {
+    format!("{}@example.com", role.to_lowercase())
+}
+
+fn command(folder: &TempDir, settings: Settings) -> Command {
     let database = folder.path().join("countersign.db");
     let mut command = Command::new(binary());
     command
