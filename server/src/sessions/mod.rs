@@ -472,19 +472,19 @@ impl Sessions {
         }
     }
 
-    /// Deletes sessions that expired more than a day ago, and revocations that no token needs any more; how many.
+    /// Deletes sessions that expired more than a day ago, and revocations that no token needs any more; how many
+    /// sessions.
     ///
     /// # Errors
     /// [`SessionError::Storage`] when the database did not do its part.
     pub async fn delete_expired(&self) -> Result<usize, SessionError> {
-        let revocations = self
-            .storage
+        self.storage
             .delete_expired_revocations(self.clock.now())
             .await?;
         let before = UnixMillis(
             self.clock.now().0 - i64::try_from(KEPT_AFTER_EXPIRY.as_millis()).unwrap_or_default(),
         );
-        Ok(revocations + self.storage.delete_expired_sessions(before).await?)
+        Ok(self.storage.delete_expired_sessions(before).await?)
     }
 }
 
