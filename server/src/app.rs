@@ -91,10 +91,11 @@ impl App {
         database_clock: Option<Arc<DatabaseClock>>,
     ) -> Result<Arc<Self>, StartError> {
         let rng: Arc<Rng> = Arc::new(SystemRandom::new());
+        let ttl = settings.tokens.access_ttl;
+        storage.note_access_ttl(ttl, clock.now()).await?;
         let keys = keys(&settings, &storage, &clock, &rng)?;
         let tokens = settings.tokens.clone();
         let tokens = Arc::new(Tokens::open(keys, tokens, clock.clone(), rng.clone()).await?);
-        storage.note_access_ttl(settings.tokens.access_ttl).await?;
         let revocations = Arc::new(Revocations::new(clock.clone(), MAX_ENTRIES));
         let feed = Feed::start(
             storage.clone(),

@@ -39,9 +39,9 @@ pub fn verify(
     )
 }
 
-/// Checks the rules of a token whose signature JavaScript has verified: 0 good, 1 invalid, 2 expired.
+/// Checks the rules of a token whose signature JavaScript has verified, or cannot: 0 good, 1 invalid, 2 expired.
 ///
-/// `algorithm` is that of the key (`ES256`, `RS256`), never taken from the token; `now` and `leeway` as in [`verify`].
+/// `algorithm` is that of the key (`ES256`, `RS256`, `HS256`), never taken from the token; `now` and `leeway` as in [`verify`].
 #[wasm_bindgen]
 pub fn check(
     token: &str,

@@ -47,41 +47,8 @@ macro_rules! with_write {
     };
 }
 
-/// Reads the caller's session and user anew: who was signed out, disabled or demoted changes nothing, on any node.
-macro_rules! authorise {
-    ($conn:expr, $caller:expr, $needs:expr, $now:expr) => {{
-        use $crate::storage::Denied;
-        use $crate::storage::schema::{sessions, users};
-        let caller: Option<$crate::storage::UserRow> = sessions::table
-            .inner_join(users::table.on(users::id.eq(sessions::user_id)))
-            .filter(sessions::id.eq($caller.session.to_string()))
-            .filter(users::id.eq($caller.user.to_string()))
-            .filter(users::disabled_at.is_null())
-            .filter(alive!($now))
-            .select($crate::storage::UserRow::as_select())
-            .first($conn)
-            .await
-            .optional()?;
-        match caller {
-            None => return Err(Denied::CallerEnded.into()),
-            Some(user) if user.token_version > $caller.version => {
-                return Err(Denied::CallerStale.into());
-            }
-            Some(user) if user.role < $needs => return Err(Denied::RoleRequired($needs).into()),
-            Some(user) => user,
-        }
-    }};
-}
-
-/// What makes a session alive at `now`.
-macro_rules! alive {
-    ($now:expr) => {
-        $crate::storage::schema::sessions::ended_at
-            .is_null()
-            .and($crate::storage::schema::sessions::expires_at.gt($now.0))
-            .and($crate::storage::schema::sessions::refresh_expires_at.gt($now.0))
-    };
-}
+#[macro_use]
+mod steps;
 
 mod auth_events;
 mod connect;

@@ -7,7 +7,7 @@ use diesel::sql_types;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::{FutureExt as _, StreamExt as _};
 
-use super::connect::{Sqlite, connect_postgres, connect_sqlite};
+use super::connect::{Lock as _, Sqlite, connect_postgres, connect_sqlite};
 use super::schema::{longest_access_ttl, revocations};
 use super::{DatabaseUrl, Storage, StorageError};
 use crate::clock::node_time;
@@ -169,15 +169,25 @@ impl Storage {
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
-    pub async fn note_access_ttl(&self, ttl: Duration) -> Result<(), StorageError> {
+    pub async fn note_access_ttl(
+        &self,
+        ttl: Duration,
+        now: UnixMillis,
+    ) -> Result<(), StorageError> {
         let millis = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
-        with_conn!(self, |conn| diesel::update(
-            longest_access_ttl::table.filter(longest_access_ttl::millis.lt(millis))
-        )
-        .set(longest_access_ttl::millis.eq(millis))
-        .execute(conn)
-        .await)
-        .map(|_| ())
+        with_write!(self, |conn| {
+            let shorter = longest_access_ttl::table.filter(longest_access_ttl::millis.lt(millis));
+            let raised = diesel::update(shorter)
+                .set(longest_access_ttl::millis.eq(millis))
+                .execute(conn)
+                .await?;
+            if raised > 0 {
+                // Other nodes reckon by it how long an old key still verifies.
+                let all = Revoked::Keys("all".to_owned());
+                revoke!(conn, all, Reason::KeysChanged, now);
+            }
+            Ok(())
+        })
     }
 
     /// Deletes the rows that no token needs any more; how many.

@@ -6,7 +6,6 @@ use diesel_async::RunQueryDsl;
 use super::connect::Lock;
 use super::revocations::revoke;
 use super::schema::{auth_events, sessions, users};
-use super::sessions::{end_all, end_sessions, proven, renew_nonce};
 use super::{
     AuthEventRow, Denied, EndEvent, Ends, NewNonce, Proof, Revoked, SessionRow, Storage,
     StorageError,

@@ -60,6 +60,21 @@ test("decode verifies nothing, and refuses what is malformed", () => {
   expect(() => tokens.decode(undefined as unknown as string)).toThrow(CountersignError);
 });
 
+test("checkClaims holds tokens of HS256 alone to the rules, and says nothing of their signature", () => {
+  const token = `${unsigned({ alg: "HS256" })}.AAAA`;
+  expect(tokens.checkClaims(token, expected)).toMatchObject({ iss: rules.issuer });
+  const invalid = expect.objectContaining({ reason: "TOKEN_INVALID" });
+  expect(() => tokens.checkClaims(vector("good"), expected)).toThrow(invalid);
+  expect(() => tokens.checkClaims(token, { ...expected, audience: "other" })).toThrow(invalid);
+  expect(() => tokens.checkClaims(`${unsigned({ alg: "none" })}.`, expected)).toThrow(invalid);
+  expect(() => tokens.checkClaims(token, { ...expected, now: expected.now + 3_600_000 })).toThrow(
+    expect.objectContaining({ reason: "TOKEN_EXPIRED" }),
+  );
+  expect(() => tokens.checkClaims(token, { ...expected, issuer: "" })).toThrow(
+    expect.objectContaining({ code: "BAD_USER_INPUT", field: "issuer" }),
+  );
+});
+
 test("the clock is this machine's unless one is given", async () => {
   const { now: _, ...rulesOfToday } = expected;
   vi.useFakeTimers({ toFake: ["Date"], now: expected.now });

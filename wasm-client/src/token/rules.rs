@@ -24,15 +24,18 @@ pub enum Algorithm {
     Es256,
     /// RSASSA-PKCS1-v1_5 (RFC 7518 §3.3).
     Rs256,
+    /// HMAC (RFC 7518 §3.2): only the server has the key, so here its claims alone can be checked.
+    Hs256,
 }
 
 impl Algorithm {
-    /// The algorithm of a header's name; `None` for any that is not verified here, `none` and `HS256` among them.
+    /// The algorithm of a header's name; `None` for any that no key here can have, `none` among them.
     pub fn parse(name: &str) -> Option<Self> {
         match name {
             "EdDSA" | "Ed25519" => Some(Self::EdDsa),
             "ES256" => Some(Self::Es256),
             "RS256" => Some(Self::Rs256),
+            "HS256" => Some(Self::Hs256),
             _ => None,
         }
     }
