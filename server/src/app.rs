@@ -193,18 +193,26 @@ impl App {
 
     /// Tends the keys and deletes what has expired, for as long as the server runs.
     pub async fn keep_house(self: Arc<Self>) {
-        let mut checked = UnixMillis(0);
-        let mut cleaning = tokio::time::interval(CLEANING_INTERVAL);
-        let mut tending = tokio::time::interval(KEYS_INTERVAL);
         if let Err(error) = self.tokens.adopt_algorithm().await {
             tracing::warn!(%error, "a key of the configured algorithm could not be made");
         }
-        loop {
-            tokio::select! {
-                _ = tending.tick() => self.tokens.tend_keys().await,
-                _ = cleaning.tick() => self.clean(&mut checked).await,
+        let tending = async {
+            let mut tending = tokio::time::interval(KEYS_INTERVAL);
+            loop {
+                tending.tick().await;
+                self.tokens.tend_keys().await;
             }
-        }
+        };
+        // Beside the keys, which must not wait for it: there may be millions of rows to delete.
+        let cleaning = async {
+            let mut checked = UnixMillis(0);
+            let mut cleaning = tokio::time::interval(CLEANING_INTERVAL);
+            loop {
+                cleaning.tick().await;
+                self.clean(&mut checked).await;
+            }
+        };
+        tokio::join!(tending, cleaning);
     }
 
     async fn clean(&self, checked: &mut UnixMillis) {

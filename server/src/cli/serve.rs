@@ -93,7 +93,9 @@ fn start_logging(settings: &Settings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.log_filter)
         .context("COUNTERSIGN_LOG__FILTER")?
         // At `trace` it writes down whole messages, and the first of each socket holds a token.
-        .add_directive("tungstenite=warn".parse()?);
+        .add_directive("tungstenite=warn".parse()?)
+        // At `debug` it writes down the parameters of statements: hashes, addresses, nonces.
+        .add_directive("tokio_postgres=info".parse()?);
     let logging = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

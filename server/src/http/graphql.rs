@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
+};
 use async_graphql::{Request, Response as GraphqlResponse, ServerError, Variables};
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
@@ -169,8 +171,8 @@ async fn answer(
         }
         // What cannot be decided is left to the execution, which refuses it.
         if method == Method::Get
-            && operation_type(document, name.as_deref())
-                .is_some_and(|ty| ty != OperationType::Query)
+            && operation(document, name.as_deref())
+                .is_some_and(|operation| operation.ty != OperationType::Query)
         {
             let mut response = refusal(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -219,18 +221,18 @@ async fn answer(
     response
 }
 
-/// The type of the operation that would run; `None` when the execution is going to refuse the document.
-pub(super) fn operation_type(
-    document: &ExecutableDocument,
+/// The operation that would run; `None` when the execution is going to refuse the document.
+pub(super) fn operation<'a>(
+    document: &'a ExecutableDocument,
     name: Option<&str>,
-) -> Option<OperationType> {
+) -> Option<&'a OperationDefinition> {
     let mut operations = document.operations.iter().map(|(_, operation)| operation);
     let operation = match (&document.operations, name) {
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
         // One operation runs without being named, though it may have a name.
         _ => operations.next().filter(|_| operations.next().is_none()),
     };
-    operation.map(|operation| operation.node.ty)
+    operation.map(|operation| &operation.node)
 }
 
 /// Who the bearer token speaks for (RFC 6750 §2.1).

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_graphql::http::ClientMessage;
-use async_graphql::parser::types::OperationType;
+use async_graphql::parser::types::{OperationDefinition, OperationType, Selection};
 use async_graphql::{Request, Response as GraphqlResponse, ServerError};
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::graphql::{Envelope, operation_type};
+use super::graphql::{Envelope, operation};
 use super::{hosts, peer};
 use crate::app::App;
 use crate::graphql::{Code, is_too_complex, subscriptions_only, with_code};
@@ -89,9 +89,10 @@ impl Place {
         }
     }
 
-    fn is_one_too_many(&self) -> bool {
+    /// How many sockets its address has, this one included.
+    fn neighbours(&self) -> usize {
         let count = self.app.sockets.by_network().get(&self.network).copied();
-        count.unwrap_or_default() > self.app.settings.events.max_per_address
+        count.unwrap_or_default()
     }
 }
 
@@ -147,6 +148,11 @@ pub async fn upgrade(
         &settings.http.trusted_proxies,
     );
     let place = Place::take(&app, client);
+    // A few over the limit are told so in the socket; a flood gets none, as each takes a place until it is closed.
+    if place.neighbours() > 2 * settings.events.max_per_address {
+        let why = "Too many sockets from this address. Try again later.\n";
+        return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "10")], why).into_response();
+    }
     upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
@@ -200,7 +206,7 @@ async fn serve(place: Place, mut socket: WebSocket) {
 }
 
 async fn converse(place: &Place, socket: &mut WebSocket) -> End {
-    if place.is_one_too_many() {
+    if place.neighbours() > place.app.settings.events.max_per_address {
         return End::ADDRESS_SOCKETS;
     }
     let app = &*place.app;
@@ -388,9 +394,15 @@ impl Conversation<'_> {
                     .refuse(&id, vec![with_code(error, Code::TooComplex)])
                     .await;
             }
-            match operation_type(document, name.as_deref()) {
-                None | Some(OperationType::Subscription) => {}
-                Some(_) => return self.refuse(&id, vec![subscriptions_only()]).await,
+            let operation = operation(document, name.as_deref());
+            if operation.is_some_and(|operation| operation.ty != OperationType::Subscription) {
+                return self.refuse(&id, vec![subscriptions_only()]).await;
+            }
+            // The library runs plain fields only, and would end the others without a word.
+            if operation.is_some_and(has_fragment) {
+                let why = "Name the subscription's field itself, without a fragment.";
+                let error = with_code(ServerError::new(why, None), Code::ValidationFailed);
+                return self.refuse(&id, vec![error]).await;
             }
         }
         let request = request.data(self.watch.report());
@@ -398,6 +410,11 @@ impl Conversation<'_> {
         self.operations.push(Operation { id, responses });
         Ok(())
     }
+}
+
+fn has_fragment(operation: &OperationDefinition) -> bool {
+    let mut selections = operation.selection_set.node.items.iter();
+    selections.any(|selection| !matches!(selection.node, Selection::Field(_)))
 }
 
 /// The next response of any operation, or its end.

@@ -1,7 +1,8 @@
 //! Reads the feed of revocations for as long as the server runs.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -25,6 +26,7 @@ pub struct Feed {
     tokens: Arc<Tokens>,
     clock: Arc<dyn Clock>,
     database_clock: Option<Arc<DatabaseClock>>,
+    keys_read: Mutex<HashSet<i64>>,
     asked: AtomicU64,
     wake: Notify,
     served: watch::Sender<u64>,
@@ -50,12 +52,13 @@ impl Feed {
             tokens,
             clock,
             database_clock,
+            keys_read: Mutex::default(),
             asked: AtomicU64::new(0),
             wake: Notify::new(),
             served: watch::Sender::new(0),
         });
         let reader = feed.connect().await?;
-        tokio::spawn(Arc::clone(&feed).run(reader));
+        tokio::spawn(Arc::clone(&feed).keep_running(reader));
         Ok(feed)
     }
 
@@ -81,6 +84,14 @@ impl Feed {
         }
     }
 
+    /// A fault of ours must not leave the node deaf for good.
+    async fn keep_running(self: Arc<Self>, mut reader: RevocationFeed) {
+        while let Err(fault) = tokio::spawn(Arc::clone(&self).run(reader)).await {
+            tracing::error!(%fault, "the reader of the revocations failed, and starts again");
+            reader = self.reconnect().await;
+        }
+    }
+
     async fn run(self: Arc<Self>, mut reader: RevocationFeed) {
         loop {
             tokio::select! {
@@ -101,7 +112,11 @@ impl Feed {
             tokio::time::sleep(POLL).await;
             match self.connect().await {
                 Ok(reader) => return reader,
-                Err(error) => tracing::debug!(%error, "the revocations cannot be read yet"),
+                Err(error) => {
+                    tracing::debug!(%error, "the revocations cannot be read yet");
+                    // A key that was retired meanwhile must not be accepted for as long as that takes.
+                    let _ = self.reload_keys().await;
+                }
             }
         }
     }
@@ -126,11 +141,24 @@ impl Feed {
         }
         self.revocations.has_read(sent);
         self.served.send_replace(asked);
-        let mut rows = read.revocations.iter();
-        if rows.any(|row| matches!(row.revoked, Revoked::Keys(_))) {
+        let keys = read
+            .revocations
+            .iter()
+            .filter(|row| matches!(row.revoked, Revoked::Keys(_)));
+        let keys: HashSet<i64> = keys.map(|row| row.seq).collect();
+        // While an old transaction is under way, each read brings the same rows again.
+        if !keys.is_subset(&self.keys_read()) {
             self.reload_keys().await?;
         }
+        *self.keys_read() = keys;
         Ok(())
+    }
+
+    /// The rows about keys that were acted on and may come again.
+    fn keys_read(&self) -> MutexGuard<'_, HashSet<i64>> {
+        self.keys_read
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A database that fails just now is connected to again, and all rows read again; other faults only people can mend.

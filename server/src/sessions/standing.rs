@@ -63,13 +63,14 @@ impl Lookups {
                 None => {
                     let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
                     let storage = storage.clone();
-                    let lookup = async move {
+                    // On a task of its own: clients that hang up must not keep the permit.
+                    let lookup = tokio::spawn(async move {
                         let found =
                             tokio::time::timeout(LOOKUP_LIMIT, storage.find_session(&id)).await;
                         drop(permit);
                         Some(judge(found.ok()?.ok()?, now))
-                    };
-                    let lookup = lookup.boxed().shared();
+                    });
+                    let lookup = async { lookup.await.ok().flatten() }.boxed().shared();
                     running.insert(id, lookup.clone());
                     lookup
                 }

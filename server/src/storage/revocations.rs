@@ -21,6 +21,8 @@ const MARGIN: Duration = Duration::from_secs(120);
 const KEPT: Duration = Duration::from_secs(3600);
 /// A database that takes longer over a connection or a read does not answer.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
+/// The first read brings the whole table, perhaps millions of rows.
+const FIRST_READ_LIMIT: Duration = Duration::from_secs(60);
 
 /// What is taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,12 +135,14 @@ impl RevocationColumns {
                     (_, spared) => Ends::AllBut(spared.map(SessionId::try_from).transpose()?),
                 },
             },
-            _ => Revoked::Keys(self.subject),
+            "KEYS" => Revoked::Keys(self.subject),
+            _ => return Err(Mismatch("a kind of revocation")),
         };
         Ok(Revocation {
             seq,
             revoked,
-            reason: self.reason.try_into()?,
+            // A newer version may know more of them; what is taken back does not depend on it.
+            reason: self.reason.parse().unwrap_or(Reason::TokenStale),
             at: UnixMillis(self.at),
             life: UnixMillis(self.expires_at).since(UnixMillis(self.at)),
         })
@@ -208,7 +212,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn feed(&self) -> Result<RevocationFeed, StorageError> {
-        in_time(async {
+        in_time(TIME_LIMIT, async {
             Ok(match &self.url {
                 DatabaseUrl::Sqlite(path) => RevocationFeed::Sqlite {
                     conn: Box::new(connect_sqlite(&path.display().to_string()).await?),
@@ -317,7 +321,16 @@ impl RevocationFeed {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database does not answer in time: the connection is of no use then.
     pub async fn read(&mut self) -> Result<FeedRead, StorageError> {
-        in_time(async {
+        let is_first = matches!(
+            self,
+            Self::Sqlite { last: 0, .. } | Self::Postgres { horizon: 0, .. }
+        );
+        let limit = if is_first {
+            FIRST_READ_LIMIT
+        } else {
+            TIME_LIMIT
+        };
+        in_time(limit, async {
             let (rows, database_time) = match self {
                 Self::Sqlite { conn, last } => {
                     let rows: Vec<(i64, RevocationColumns)> = revocations::table
@@ -358,18 +371,21 @@ impl RevocationFeed {
             Self::Sqlite { .. } => std::future::pending().await,
             Self::Postgres { conn, .. } => {
                 let mut notifications = std::pin::pin!(conn.notifications_stream());
-                notifications.next().await;
-                // One read serves all that are there.
-                while notifications.next().now_or_never().is_some() {}
+                // The stream ends with the connection, and must not be asked again: the next read finds it out.
+                if notifications.next().await.is_some() {
+                    // One read serves all that are there.
+                    while let Some(Some(_)) = notifications.next().now_or_never() {}
+                }
             }
         }
     }
 }
 
 async fn in_time<T>(
+    limit: Duration,
     work: impl Future<Output = Result<T, StorageError>>,
 ) -> Result<T, StorageError> {
-    let done = tokio::time::timeout(TIME_LIMIT, work).await;
+    let done = tokio::time::timeout(limit, work).await;
     done.unwrap_or_else(|_| {
         Err(StorageError::Unavailable(
             "it did not answer in time".to_owned(),

@@ -145,7 +145,12 @@ impl KeyFolder {
     }
 
     fn stamps(&self) -> Result<Vec<Stamp>, KeyError> {
-        let entries = fs::read_dir(&self.path).map_err(|error| problem(&self.path, error))?;
+        let entries = fs::read_dir(&self.path).map_err(|error| {
+            let why = format!(
+                "{error}. COUNTERSIGN_KEYS__FOLDER names a folder that the server can read"
+            );
+            problem(&self.path, why)
+        })?;
         let mut stamps = Vec::new();
         for entry in entries {
             let path = entry.map_err(|error| problem(&self.path, error))?.path();
@@ -241,10 +246,13 @@ impl KeyFolder {
             .mode(0o600)
             .open(&draft)
             .and_then(|mut file| {
-                file.write_all(pem.as_bytes())?;
-                file.sync_all()
+                let written = file
+                    .write_all(pem.as_bytes())
+                    .and_then(|()| file.sync_all())
+                    .and_then(|()| fs::rename(&draft, &path));
+                // No half of a private key stays behind.
+                written.inspect_err(|_| drop(fs::remove_file(&draft)))
             })
-            .and_then(|()| fs::rename(&draft, &path))
             .map_err(|error| problem(&path, error))?;
         Ok(kid)
     }

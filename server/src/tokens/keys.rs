@@ -42,7 +42,7 @@ pub enum KeyError {
     Unknown(String),
     /// The key signs, and no other one could.
     #[error(
-        "the key {0} signs and there is none to take its place: run `countersign keys rotate --now` first"
+        "the key {0} signs and there is none to take its place: run `countersign keys rotate --now` first, with `--purpose refresh` for a refresh key"
     )]
     OnlySigningKey(String),
     /// A key file, or the folder that they are in.

@@ -323,3 +323,76 @@ async fn eight_checks_ask_the_database_at_a_time_and_each_serves_all_who_wait() 
         "three requests of each of two sessions"
     );
 }
+
+#[tokio::test]
+async fn the_feed_outlives_its_connection() {
+    let app = TestApp::builder().on_each_database().await.pop().unwrap();
+    let ana = app.register("ana@example.com").await;
+    let terminate = "SELECT pg_terminate_backend(pid)::text AS text FROM pg_stat_activity \
+                     WHERE datname = current_database() AND query LIKE '%pg_snapshot_xmin%' AND pid <> pg_backend_pid()";
+    assert_eq!(app.database.texts(terminate).await, ["true"]);
+    // Longer than a read is fresh for.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    let before = app.app.storage.statements();
+    let policy = "{ passwordPolicy { minLength } }";
+    app.run_as(&ana.access_token, policy, json!({}))
+        .await
+        .data("passwordPolicy");
+    assert_eq!(
+        app.app.storage.statements() - before,
+        0,
+        "the feed is fresh again"
+    );
+    log_out(&app, &ana).await;
+    assert_eq!(refusal(&app, &ana).await, owned(ENDED));
+}
+
+#[tokio::test]
+async fn a_row_of_a_newer_version_is_understood_as_far_as_it_goes() {
+    for app in TestApp::builder().on_each_database().await {
+        let ana = app.register("ana@example.com").await;
+        let row = format!(
+            "INSERT INTO revocations (kind, subject, reason, at, expires_at) \
+             VALUES ('SESSION', '{}', 'OF_A_NEWER_VERSION', {now}, {now} + 1020000)",
+            ana.session_id,
+            now = app.clock.text(),
+        );
+        app.database.execute(&row).await;
+        app.until(&ana.access_token, ME, ENDED).await;
+        let late = app.another_node("tokens.access_ttl", "15m").await;
+        assert_eq!(refusal(&late, &ana).await, owned(ENDED));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_hang_up_leave_the_others_their_checks() {
+    use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
+    let builder = TestApp::builder().set("database.connections", "32");
+    let app = builder.on_each_database().await.pop().unwrap();
+    let mut devices = Vec::new();
+    for person in 0..9 {
+        devices.push(app.register(&format!("p{person}@example.com")).await);
+    }
+    app.database
+        .execute("ALTER TABLE revocations RENAME TO hidden")
+        .await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    app.clock.advance_secs(6);
+    let mut conn = AsyncPgConnection::establish(&app.database.url())
+        .await
+        .unwrap();
+    conn.batch_execute("BEGIN; LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let patient = devices.pop().unwrap();
+    let requests = devices
+        .iter()
+        .map(|device| app.run_as(&device.access_token, ME, json!({})));
+    let hung_up = tokio::time::timeout(Duration::from_millis(500), together(requests)).await;
+    assert!(hung_up.is_err(), "they wait for the lock");
+    conn.batch_execute("COMMIT").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    app.run_as(&patient.access_token, ME, json!({}))
+        .await
+        .data("me");
+}

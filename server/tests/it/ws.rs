@@ -583,6 +583,11 @@ async fn only_subscriptions_run_and_only_those_of_the_schema() {
             "",
         ),
         (twice, "QUERY_TOO_COMPLEX", ""),
+        (
+            "subscription { ... on Subscription { sessionEvents { kind } } }",
+            "GRAPHQL_VALIDATION_FAILED",
+            "",
+        ),
     ] {
         socket.subscribe("2", query).await;
         assert_eq!(
@@ -737,6 +742,34 @@ async fn a_client_that_is_gone_or_never_reads_is_found() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("the silent client keeps its place");
+}
+
+#[tokio::test]
+async fn a_flood_from_one_address_leaves_the_others_their_places() {
+    let app = TestApp::builder()
+        .set("events.max_per_address", "2")
+        .set("events.max", "10")
+        .set("http.trusted_proxies", "127.0.0.1")
+        .on_sqlite()
+        .await;
+    let from = async |address: &str| {
+        let headers = [
+            ("sec-websocket-protocol", "graphql-transport-ws"),
+            ("x-forwarded-for", address),
+        ];
+        Socket::open_with(&app.origin, &headers).await
+    };
+    let mut sockets = Vec::new();
+    let mut refused = Vec::new();
+    for _ in 0..12 {
+        match from("203.0.113.1").await {
+            Ok(socket) => sockets.push(socket),
+            Err(status) => refused.push(status),
+        }
+    }
+    assert_eq!(sockets.len(), 4);
+    assert_eq!(refused, vec![StatusCode::TOO_MANY_REQUESTS; 8]);
+    assert!(from("203.0.113.2").await.is_ok());
 }
 
 #[tokio::test]
