@@ -106,20 +106,15 @@ macro_rules! end_sessions {
     ($conn:expr, $filter:expr, $now:expr, $event:expr) => {{
         use $crate::storage::schema::{auth_events, sessions};
         let mut all = Vec::new();
-        let ending: Vec<(String, String)> = sessions::table
+        let ended: Vec<(String, String)> = diesel::update(sessions::table)
             .filter($filter)
             .filter(alive!($now))
-            .select((sessions::id, sessions::user_id))
-            .load($conn)
+            .set(sessions::ended_at.eq($now.0))
+            .returning((sessions::id, sessions::user_id))
+            .get_results($conn)
             .await?;
-        for (id, user) in ending {
-            let ended = diesel::update(sessions::table.find(&id))
-                .filter(sessions::ended_at.is_null())
-                .set(sessions::ended_at.eq($now.0))
-                .execute($conn)
-                .await?;
-            let ids = (SessionId::try_from(id), UserId::try_from(user));
-            if let (1, (Ok(id), Ok(user))) = (ended, ids) {
+        for (id, user) in ended {
+            if let (Ok(id), Ok(user)) = (SessionId::try_from(id), UserId::try_from(user)) {
                 diesel::insert_into(auth_events::table)
                     .values($event(id, user))
                     .execute($conn)
