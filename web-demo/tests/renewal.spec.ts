@@ -54,14 +54,16 @@ test("a server that dies in the middle of a renewal loses no session", async ({
   await signIn(page, await server.createPerson());
   // The server has rotated the refresh token, and the answer that says so never arrives.
   let lost = false;
+  let died = false;
   await page.route("**/graphql", async (route) => {
     if (lost || !route.request().postData()?.includes("refresh")) return route.continue();
     lost = true;
     await route.fetch();
     await server.kill();
+    died = true;
     await route.abort();
   });
-  await expect.poll(() => lost, { timeout: 20_000 }).toBe(true);
+  await expect.poll(() => died, { timeout: 20_000 }).toBe(true);
   await server.launch();
   await expect.poll(() => renewals(page), { timeout: 40_000 }).toBeGreaterThanOrEqual(1);
   await page.getByRole("link", { name: "Account" }).click();
