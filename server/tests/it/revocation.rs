@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
 use serde_json::json;
 
 use crate::support::{Database, PASSWORD, SignedIn, TestApp, together};
@@ -25,6 +26,35 @@ async fn refusal(app: &TestApp, device: &SignedIn) -> (String, String) {
 
 fn owned((code, reason): (&str, &str)) -> (String, String) {
     (code.to_owned(), reason.to_owned())
+}
+
+/// Takes the feed's table away until its last read is too old to be trusted: checks ask the database then.
+async fn make_stale(app: &TestApp) {
+    app.database
+        .execute("ALTER TABLE revocations RENAME TO hidden")
+        .await;
+    // The reader has failed by then, and goes on failing.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    app.clock.advance_secs(6);
+}
+
+/// A server whose feed is stale, so many signed-in people, and a connection whose transaction makes every check wait until it
+/// ends. PostgreSQL alone can be made to wait without failing.
+async fn with_locked_sessions(people: usize) -> (TestApp, Vec<SignedIn>, AsyncPgConnection) {
+    let builder = TestApp::builder().set("database.connections", "32");
+    let app = builder.on_each_database().await.pop().unwrap();
+    let mut devices = Vec::new();
+    for person in 0..people {
+        devices.push(app.register(&format!("p{person}@example.com")).await);
+    }
+    make_stale(&app).await;
+    let mut conn = AsyncPgConnection::establish(&app.database.url())
+        .await
+        .unwrap();
+    conn.batch_execute("BEGIN; LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    (app, devices, conn)
 }
 
 /// PostgreSQL's pool asks each connection that it gives out whether it is still there.
@@ -156,7 +186,6 @@ async fn a_check_asks_no_database_while_the_feed_is_fresh() {
 /// PostgreSQL numbers rows at insert and shows them at commit; SQLite has one writer at a time.
 #[tokio::test]
 async fn a_row_that_commits_after_a_later_one_was_read_still_arrives() {
-    use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
     let app = TestApp::builder().on_each_database().await.pop().unwrap();
     assert!(matches!(*app.database, Database::Postgres(_)));
     let slow = app.register("ana@example.com").await;
@@ -190,12 +219,7 @@ async fn with_a_stale_feed_checks_ask_the_database() {
         let ana = app.register("ana@example.com").await;
         let bob = app.register("bob@example.com").await;
         let cid = app.register("cid@example.com").await;
-        app.database
-            .execute("ALTER TABLE revocations RENAME TO hidden")
-            .await;
-        // The reader has failed by then, and goes on failing.
-        tokio::time::sleep(Duration::from_millis(1500)).await;
-        app.clock.advance_secs(6);
+        make_stale(&app).await;
         let end = format!(
             "UPDATE sessions SET ended_at = 1 WHERE id = '{}'",
             ana.session_id
@@ -229,14 +253,10 @@ async fn what_cannot_be_checked_is_unavailable() {
         .await
     {
         let ana = app.register("ana@example.com").await;
-        app.database
-            .execute("ALTER TABLE revocations RENAME TO hidden")
-            .await;
+        make_stale(&app).await;
         app.database
             .execute("ALTER TABLE sessions RENAME TO hidden_sessions")
             .await;
-        tokio::time::sleep(Duration::from_millis(1500)).await;
-        app.clock.advance_secs(6);
         let answer = app.run_as(&ana.access_token, ME, json!({})).await;
         assert_eq!(answer.error().0, "UNAVAILABLE");
         assert_eq!(answer.extensions()["retryAfter"], 1);
@@ -283,27 +303,10 @@ async fn a_mutation_asks_the_database_who_calls() {
     }
 }
 
-/// A stale feed must not turn into a flood of queries. PostgreSQL alone can be made to wait without failing.
+/// A stale feed must not turn into a flood of queries.
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_checks_ask_the_database_at_a_time_and_each_serves_all_who_wait() {
-    use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
-    let builder = TestApp::builder().set("database.connections", "32");
-    let app = builder.on_each_database().await.pop().unwrap();
-    let mut devices = Vec::new();
-    for person in 0..10 {
-        devices.push(app.register(&format!("p{person}@example.com")).await);
-    }
-    app.database
-        .execute("ALTER TABLE revocations RENAME TO hidden")
-        .await;
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    app.clock.advance_secs(6);
-    let mut conn = AsyncPgConnection::establish(&app.database.url())
-        .await
-        .unwrap();
-    conn.batch_execute("BEGIN; LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
-        .await
-        .unwrap();
+    let (app, devices, mut conn) = with_locked_sessions(10).await;
     let requests = devices
         .iter()
         .flat_map(|device| [device, device, device])
@@ -366,24 +369,7 @@ async fn a_row_of_a_newer_version_is_understood_as_far_as_it_goes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_hang_up_leave_the_others_their_checks() {
-    use diesel_async::{AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _};
-    let builder = TestApp::builder().set("database.connections", "32");
-    let app = builder.on_each_database().await.pop().unwrap();
-    let mut devices = Vec::new();
-    for person in 0..9 {
-        devices.push(app.register(&format!("p{person}@example.com")).await);
-    }
-    app.database
-        .execute("ALTER TABLE revocations RENAME TO hidden")
-        .await;
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    app.clock.advance_secs(6);
-    let mut conn = AsyncPgConnection::establish(&app.database.url())
-        .await
-        .unwrap();
-    conn.batch_execute("BEGIN; LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
-        .await
-        .unwrap();
+    let (app, mut devices, mut conn) = with_locked_sessions(9).await;
     let patient = devices.pop().unwrap();
     let requests = devices
         .iter()
