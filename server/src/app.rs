@@ -1,6 +1,7 @@
 //! The only place that constructs services.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -34,7 +35,9 @@ pub struct App {
     pub sockets: Sockets,
     /// The database.
     pub storage: Storage,
+    revocations: Arc<Revocations>,
     database_clock: Option<Arc<DatabaseClock>>,
+    is_draining: AtomicBool,
     rng: Arc<Rng>,
 }
 
@@ -57,6 +60,8 @@ pub enum StartError {
 
 /// How often is looked whether keys are due, or key files have changed.
 const KEYS_INTERVAL: Duration = Duration::from_secs(1);
+/// A load balancer waits little longer for an answer about readiness.
+const READY_LIMIT: Duration = Duration::from_secs(2);
 /// How often expired rows are deleted.
 const CLEANING_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -99,7 +104,7 @@ impl App {
         let revocations = Arc::new(Revocations::new(clock.clone(), MAX_ENTRIES));
         let feed = Feed::start(
             storage.clone(),
-            revocations,
+            revocations.clone(),
             Arc::new(Events::default()),
             tokens.clone(),
             clock.clone(),
@@ -148,7 +153,9 @@ impl App {
             schema,
             sockets: Sockets::default(),
             storage,
+            revocations,
             database_clock,
+            is_draining: AtomicBool::new(false),
             rng,
         }))
     }
@@ -165,25 +172,34 @@ impl App {
         keys(settings, &storage, &clock, &rng)
     }
 
-    /// Whether this node can serve.
+    /// From now on this node is not ready: it is about to stop.
+    pub fn drain(&self) {
+        self.is_draining.store(true, Ordering::Release);
+    }
+
+    /// Whether requests should be sent to this node.
     ///
     /// # Errors
-    /// Why it cannot, for people.
-    pub async fn ready(&self) -> Result<(), String> {
-        if self
-            .database_clock
-            .as_ref()
-            .is_some_and(|clock| !clock.is_measured())
-        {
-            return Err(
-                "the clock has jumped against the database's and is being measured again"
-                    .to_owned(),
-            );
+    /// Why they should not, for people.
+    pub async fn ready(&self) -> Result<(), &'static str> {
+        let clock = self.database_clock.as_ref();
+        if self.is_draining.load(Ordering::Acquire) {
+            return Err("this node is about to stop");
         }
-        self.storage.ping().await.map_err(|error| {
-            tracing::warn!(%error, "not ready");
-            "the database is not available".to_owned()
-        })
+        if clock.is_some_and(|clock| !clock.is_measured()) {
+            return Err("the clock has jumped against the database's and is being measured again");
+        }
+        if !self.revocations.are_current() {
+            return Err("the revocations have not been read for more than 5 s");
+        }
+        match tokio::time::timeout(READY_LIMIT, self.storage.check()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "not ready");
+                Err("the database is not available")
+            }
+            Err(_) => Err("the database does not answer"),
+        }
     }
 
     /// A new id for a request: 32 hexadecimal digits.
@@ -223,6 +239,9 @@ impl App {
         match self.audit.forget(checked).await {
             Ok(forgotten) => tracing::debug!(?forgotten, "the audit trail was looked through"),
             Err(error) => tracing::warn!(%error, "the audit trail could not be looked through"),
+        }
+        if let Err(error) = self.storage.tidy().await {
+            tracing::warn!(%error, "the database could not be tidied");
         }
     }
 }

@@ -3,13 +3,9 @@
 use std::time::Duration;
 
 use super::Audit;
-use crate::storage::StorageError;
+use crate::storage::{StorageError, in_batches};
 use crate::values::UnixMillis;
 
-/// How many lines one statement deletes or blanks: few enough that SQLite's one writer is soon free again.
-const BATCH: usize = 200;
-/// How long other writers have between two batches. Those of SQLite look again after 1 to 100 ms.
-const PAUSE: Duration = Duration::from_millis(20);
 /// How long after the time that a line bears it may still be written, with a wide margin.
 const DELAY: Duration = Duration::from_secs(3600);
 
@@ -46,21 +42,5 @@ impl Audit {
             *checked = until - DELAY;
         }
         Ok(forgotten)
-    }
-}
-
-/// Repeats a bounded piece of work until it finds nothing more to do; how much it did.
-async fn in_batches<Done>(mut work: impl FnMut(i64) -> Done) -> Result<usize, StorageError>
-where
-    Done: Future<Output = Result<usize, StorageError>>,
-{
-    let mut sum = 0;
-    loop {
-        let done = work(BATCH as i64).await?;
-        sum += done;
-        if done < BATCH {
-            return Ok(sum);
-        }
-        tokio::time::sleep(PAUSE).await;
     }
 }

@@ -43,7 +43,11 @@ struct Global {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the API, and the demo and GraphiQL where they are built. What runs without a command
-    Serve,
+    Serve {
+        /// Refuse to start on an outdated schema instead of bringing it up to date
+        #[arg(long)]
+        no_migrate: bool,
+    },
     /// Bring the database's schema up to date and end
     Migrate,
     /// Print the GraphQL schema
@@ -91,13 +95,21 @@ pub fn run() -> ExitCode {
 }
 
 fn execute(cli: Cli) -> anyhow::Result<()> {
-    let flags = cli.global.flags();
+    let command = cli.command.unwrap_or(Command::Serve { no_migrate: false });
+    let mut flags = cli.global.flags();
+    match command {
+        Command::Serve { no_migrate: true } => {
+            flags.set("database.migrate", "false", "--no-migrate");
+        }
+        Command::Migrate => flags.set("database.migrate", "true", "migrate"),
+        _ => {}
+    }
     let settings = || Settings::load(&flags);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => runtime.block_on(serve::serve(settings()?))?,
+    match command {
+        Command::Serve { .. } => runtime.block_on(serve::serve(settings()?))?,
         Command::Migrate => {
             let database = settings()?.database;
             runtime.block_on(Storage::open(&database))?;

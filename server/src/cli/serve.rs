@@ -44,6 +44,7 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<()> {
     tracing::info!(%address, public_url = %settings.http.public_url, database = %settings.database.url, "serving");
     let housekeeping = tokio::spawn(Arc::clone(&app).keep_house());
     stop_signal().await?;
+    drain(&app).await?;
     tracing::info!("stopping: requests under way are being finished");
     drop(stop);
     // The servers do not wait for sockets.
@@ -78,6 +79,23 @@ async fn run(
     axum::serve(listener, service)
         .with_graceful_shutdown(stopped)
         .await
+}
+
+/// Lets load balancers find out before connections are refused. A second signal cuts it short.
+async fn drain(app: &App) -> std::io::Result<()> {
+    let pause = app.settings.http.drain;
+    if pause.is_zero() {
+        return Ok(());
+    }
+    tracing::info!(
+        ?pause,
+        "about to stop: not ready any more, and still serving"
+    );
+    app.drain();
+    tokio::select! {
+        () = tokio::time::sleep(pause) => Ok(()),
+        stopped = stop_signal() => stopped,
+    }
 }
 
 async fn stop_signal() -> std::io::Result<()> {

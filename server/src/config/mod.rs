@@ -16,7 +16,7 @@ use url::Url;
 pub use source::{Fault, Faults, Flags};
 use source::{Source, parse_duration};
 
-use crate::storage::DatabaseUrl;
+use crate::storage::{DatabaseUrl, StorageError};
 use crate::tokens::Algorithm;
 use crate::values::Secret;
 
@@ -80,6 +80,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpAddr>,
     /// `COUNTERSIGN_HTTP__ASSETS`: the folder of the built demo and GraphiQL.
     pub assets: PathBuf,
+    /// `COUNTERSIGN_HTTP__DRAIN`: how long a node that was told to stop still takes requests, and says that it is not ready.
+    pub drain: Duration,
     /// `COUNTERSIGN_HTTP__DEV_COOKIE`: a plain cookie without `Secure`, for browsers that refuse the safe one on localhost.
     pub dev_cookie: bool,
 }
@@ -93,6 +95,16 @@ pub struct DatabaseSettings {
     pub connections: usize,
     /// `COUNTERSIGN_DATABASE__WAIT`: how long a request waits for one.
     pub wait: Duration,
+    /// `COUNTERSIGN_DATABASE__CONNECT_TIMEOUT`: how long making one may take.
+    pub connect_timeout: Duration,
+    /// `COUNTERSIGN_DATABASE__STATEMENT_TIMEOUT`: how long PostgreSQL may take over a transaction.
+    pub statement_timeout: Duration,
+    /// `COUNTERSIGN_DATABASE__POOLER`: whether a pooler in transaction mode is in between.
+    pub is_pooled: bool,
+    /// `COUNTERSIGN_DATABASE__MIGRATIONS_URL`: the `postgres://…` of a user who may change the schema; `None`: the same.
+    pub migrations_url: Option<String>,
+    /// `COUNTERSIGN_DATABASE__MIGRATE`, `--no-migrate`: whether a start brings the schema up to date.
+    pub migrates: bool,
 }
 
 /// The keys that sign.
@@ -232,16 +244,38 @@ impl Settings {
         Self {
             profile,
             ops_listen: source.optional("ops.listen", |text| match text.parse::<SocketAddr>() {
-                Ok(address) if development && !address.ip().is_loopback() => Err("must be a loopback address in development"),
+                Ok(address) if development && !address.ip().is_loopback() => {
+                    Err("must be a loopback address in development")
+                }
                 Ok(address) => Ok(address),
                 Err(_) => Err("is no address like 127.0.0.1:9090"),
             }),
             database: DatabaseSettings {
-                url: source.private("database.url", "sqlite://data/countersign.db", |text| {
-                    text.parse().map_err(|_| "must look like sqlite://data/countersign.db or postgres://user:password@host/name")
-                }),
+                url: source.private("database.url", "sqlite://data/countersign.db", str::parse),
                 connections: source.number("database.connections", 16, 1..=1024),
                 wait: source.duration("database.wait", "5s", "1ms", "1m"),
+                connect_timeout: source.duration("database.connect_timeout", "5s", "100ms", "1m"),
+                statement_timeout: source.duration(
+                    "database.statement_timeout",
+                    "5s",
+                    "100ms",
+                    "5m",
+                ),
+                is_pooled: source.parsed("database.pooler", "none", |text| match text {
+                    "none" => Ok(false),
+                    "transaction" => Ok(true),
+                    _ => Err("is neither none nor transaction"),
+                }),
+                migrations_url: source.optional_private(
+                    "database.migrations_url",
+                    |text| match text.parse()? {
+                        DatabaseUrl::Postgres(url) => Ok(url),
+                        DatabaseUrl::Sqlite(_) => {
+                            Err(StorageError::Url("is for PostgreSQL only".to_owned()))
+                        }
+                    },
+                ),
+                migrates: source.switch("database.migrate", true),
             },
             keys: Self::read_keys(source, development),
             tokens: Self::read_tokens(source, &http, development),
@@ -250,10 +284,12 @@ impl Settings {
                 refresh_ttl: source.duration("sessions.refresh_ttl", "7d", "1s", "400d"),
                 absolute_ttl: source.duration("sessions.absolute_ttl", "30d", "1s", "400d"),
                 reuse_grace: source.duration("sessions.reuse_grace", "30s", "0s", "10m"),
-                max_per_user: source.parsed("sessions.max_per_user", "100", |text| match text.parse() {
-                    _ if text == "off" => Ok(i64::MAX),
-                    Ok(number @ 1..=10_000) => Ok(number),
-                    _ => Err("is neither off nor a whole number from 1 to 10000"),
+                max_per_user: source.parsed("sessions.max_per_user", "100", |text| {
+                    match text.parse() {
+                        _ if text == "off" => Ok(i64::MAX),
+                        Ok(number @ 1..=10_000) => Ok(number),
+                        _ => Err("is neither off nor a whole number from 1 to 10000"),
+                    }
                 }),
                 theft_ends: source.parsed("sessions.theft_ends", "session", |text| match text {
                     "session" => Ok(TheftEnds::Session),
@@ -271,29 +307,44 @@ impl Settings {
             passwords: PasswordSettings {
                 threads: source.number("passwords.threads", cores(), 1..=256),
                 queue: source.number("passwords.queue", 64, 1..=100_000),
-                memory_kib: source.number("passwords.memory_kib", 19_456, if development { 8 } else { 7_168 }..=4_194_304),
+                memory_kib: source.number(
+                    "passwords.memory_kib",
+                    19_456,
+                    if development { 8 } else { 7_168 }..=4_194_304,
+                ),
                 iterations: source.number("passwords.iterations", 2, 1..=100),
                 min_length: source.number("passwords.min_length", 8, 8..=64),
                 max_length: source.number("passwords.max_length", 256, 64..=4096),
             },
             accounts: AccountSettings {
-                registration_open: source.parsed("accounts.registration", "open", |text| match text {
-                    "open" => Ok(true),
-                    "closed" => Ok(false),
-                    _ => Err("is neither open nor closed"),
-                }),
+                registration_open: source.parsed(
+                    "accounts.registration",
+                    "open",
+                    |text| match text {
+                        "open" => Ok(true),
+                        "closed" => Ok(false),
+                        _ => Err("is neither open nor closed"),
+                    },
+                ),
             },
             audit: AuditSettings {
                 retention: source.duration_or_off("audit.retention", "180d", "1d", "36500d"),
-                deleted_user_details: source.duration_or_off("audit.deleted_user_details", "30d", "0s", "36500d"),
+                deleted_user_details: source.duration_or_off(
+                    "audit.deleted_user_details",
+                    "30d",
+                    "0s",
+                    "36500d",
+                ),
             },
             graphql: GraphqlSettings {
                 introspection: source.switch("graphql.introspection", development),
                 graphiql: source.switch("graphql.graphiql", development),
             },
-            log_filter: source.parsed("log.filter", "info", |text| match EnvFilter::try_new(text) {
-                Ok(_) => Ok(text.to_owned()),
-                Err(_) => Err("is no filter like info or countersign=debug"),
+            log_filter: source.parsed("log.filter", "info", |text| {
+                match EnvFilter::try_new(text) {
+                    Ok(_) => Ok(text.to_owned()),
+                    Err(_) => Err("is no filter like info or countersign=debug"),
+                }
             }),
         }
     }
@@ -340,6 +391,7 @@ impl Settings {
             allowed_hosts: source.list("http.allowed_hosts", default_hosts, |text| Ok(text.to_lowercase())),
             trusted_proxies: source.list("http.trusted_proxies", Vec::new(), |text| text.parse().map_err(|_| "is no IP address")),
             assets: source.parsed("http.assets", "web-demo/dist", |text| Ok(PathBuf::from(text))),
+            drain: source.duration("http.drain", if development { "0s" } else { "5s" }, "0s", "5m"),
             dev_cookie,
         }
     }

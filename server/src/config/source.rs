@@ -24,6 +24,13 @@ pub struct Flags {
     pub values: BTreeMap<&'static str, (String, &'static str)>,
 }
 
+impl Flags {
+    /// Sets `key`, such as `database.url`, to what `flag` gave.
+    pub fn set(&mut self, key: &'static str, value: &str, flag: &'static str) {
+        self.values.insert(key, (value.to_owned(), flag));
+    }
+}
+
 /// One thing that is wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -207,16 +214,30 @@ impl Source {
         })
     }
 
-    /// A setting whose value may hold a secret, so no fault repeats it.
-    pub(super) fn private<T>(
+    /// A setting that need not be there and whose value may hold a secret, so no fault repeats it.
+    pub(super) fn optional_private<T, E: fmt::Display>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.text(key)?;
+        parse(&text)
+            .map_err(|problem| self.fault(key, &problem.to_string()))
+            .ok()
+    }
+
+    /// A setting with a default whose value may hold a secret.
+    ///
+    /// # Panics
+    /// When the default itself does not parse, which the tests would show.
+    pub(super) fn private<T, E: fmt::Display>(
         &mut self,
         key: &'static str,
         default: &str,
-        parse: impl Fn(&str) -> Result<T, &'static str>,
+        parse: impl Fn(&str) -> Result<T, E>,
     ) -> T {
-        let text = self.text(key).unwrap_or_else(|| default.to_owned());
-        parse(&text).unwrap_or_else(|problem| {
-            self.fault(key, problem);
+        let given = self.optional_private(key, &parse);
+        given.unwrap_or_else(|| {
             parse(default).unwrap_or_else(|problem| unreachable!("the default of {key} {problem}"))
         })
     }

@@ -16,9 +16,9 @@ pub fn router() -> Router<Arc<App>> {
         .route("/readyz", get(ready))
 }
 
-async fn ready(State(app): State<Arc<App>>) -> (StatusCode, String) {
+async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
     match app.ready().await {
-        Ok(()) => (StatusCode::OK, "ready".to_owned()),
+        Ok(()) => (StatusCode::OK, "ready"),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
     }
 }

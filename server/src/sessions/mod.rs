@@ -30,7 +30,9 @@ use crate::accounts::User;
 use crate::audit::{Audit, AuthEventKind};
 use crate::clock::{Clock, Rng, random};
 use crate::config::{SessionSettings, TheftEnds};
-use crate::storage::{NewNonce, Opening, Rotation, SessionRow, Storage, StorageError, UserRow};
+use crate::storage::{
+    NewNonce, Opening, Rotation, SessionRow, Storage, StorageError, UserRow, in_batches,
+};
 use crate::tokens::{AccessToken, KeyError, Subject, Tokens};
 use crate::values::{Identity, Peer, Reason, Secret, SessionId, Transport, UnixMillis, UserId};
 
@@ -355,13 +357,11 @@ impl Sessions {
     /// # Errors
     /// [`SessionError::Storage`] when the database did not do its part.
     pub async fn delete_expired(&self) -> Result<usize, SessionError> {
-        self.storage
-            .delete_expired_revocations(self.clock.now())
-            .await?;
-        let before = UnixMillis(
-            self.clock.now().0 - i64::try_from(KEPT_AFTER_EXPIRY.as_millis()).unwrap_or_default(),
-        );
-        Ok(self.storage.delete_expired_sessions(before).await?)
+        let now = self.clock.now();
+        let storage = &self.storage;
+        in_batches(|limit| storage.delete_expired_revocations(now, limit)).await?;
+        let before = now - KEPT_AFTER_EXPIRY;
+        Ok(in_batches(|limit| storage.delete_expired_sessions(before, limit)).await?)
     }
 }
 

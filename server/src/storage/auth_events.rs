@@ -155,11 +155,13 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn insert_event(&self, event: AuthEventRow) -> Result<(), StorageError> {
-        with_conn!(self, |conn| diesel::insert_into(auth_events::table)
-            .values(event)
-            .execute(conn)
-            .await)?;
-        Ok(())
+        with_write!(self, |conn| {
+            diesel::insert_into(auth_events::table)
+                .values(event.clone())
+                .execute(conn)
+                .await?;
+            Ok(())
+        })
     }
 
     /// Up to `limit` lines, newest first, that come after `after` in that order.
@@ -180,7 +182,8 @@ impl Storage {
         let end = after.map_or(PAST_EVERY_ID.to_owned(), String::from);
         let user = filter.user.map(String::from);
         let only = filter.kind.map(AuthEventKind::as_str);
-        with_conn!(self, |conn| {
+        with_read!(self, |conn| {
+            let (user, end) = (user.clone(), end.clone());
             let all = auth_events::table.select(AuthEventRow::as_select());
             let lines = all.limit(limit).into_boxed();
             let lines = match (user, only) {
@@ -210,19 +213,16 @@ impl Storage {
         before: UnixMillis,
         limit: i64,
     ) -> Result<usize, StorageError> {
-        with_conn!(self, |conn| match auth_events::table
-            .filter(auth_events::id.lt(first_id_at(before)))
-            .order(auth_events::id)
-            .limit(limit)
-            .select(auth_events::id)
-            .load::<String>(conn)
-            .await
-        {
-            Ok(ids) =>
-                diesel::delete(auth_events::table.filter(auth_events::id.eq_any(ids)))
-                    .execute(conn)
-                    .await,
-            Err(error) => Err(error),
+        with_write!(self, |conn| {
+            let old: Vec<String> = auth_events::table
+                .filter(auth_events::id.lt(first_id_at(before)))
+                .order(auth_events::id)
+                .limit(limit)
+                .select(auth_events::id)
+                .load(conn)
+                .await?;
+            let old = auth_events::table.filter(auth_events::id.eq_any(old));
+            Ok(diesel::delete(old).execute(conn).await?)
         })
     }
 
@@ -235,7 +235,7 @@ impl Storage {
         from: UnixMillis,
         to: UnixMillis,
     ) -> Result<Vec<String>, StorageError> {
-        with_conn!(self, |conn| auth_events::table
+        with_read!(self, |conn| auth_events::table
             .filter(auth_events::kind.eq(AuthEventKind::UserDeleted.as_str()))
             .filter(auth_events::id.ge(first_id_at(from)))
             .filter(auth_events::id.lt(first_id_at(to)))
@@ -251,32 +251,29 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn blank_event_details(&self, user: &str, limit: i64) -> Result<usize, StorageError> {
-        with_conn!(self, |conn| match auth_events::table
-            .filter(
-                (auth_events::user_id
-                    .eq(user)
-                    .and(auth_events::actor_id.is_null()))
-                .or(auth_events::actor_id.eq(user)),
-            )
-            .filter(
-                auth_events::ip_address
-                    .is_not_null()
-                    .or(auth_events::user_agent.is_not_null()),
-            )
-            .limit(limit)
-            .select(auth_events::id)
-            .load::<String>(conn)
-            .await
-        {
-            Ok(ids) =>
-                diesel::update(auth_events::table.filter(auth_events::id.eq_any(ids)))
-                    .set((
-                        auth_events::ip_address.eq(None::<String>),
-                        auth_events::user_agent.eq(None::<String>),
-                    ))
-                    .execute(conn)
-                    .await,
-            Err(error) => Err(error),
+        with_write!(self, |conn| {
+            let theirs: Vec<String> = auth_events::table
+                .filter(
+                    (auth_events::user_id
+                        .eq(user)
+                        .and(auth_events::actor_id.is_null()))
+                    .or(auth_events::actor_id.eq(user)),
+                )
+                .filter(
+                    auth_events::ip_address
+                        .is_not_null()
+                        .or(auth_events::user_agent.is_not_null()),
+                )
+                .limit(limit)
+                .select(auth_events::id)
+                .load(conn)
+                .await?;
+            let theirs = auth_events::table.filter(auth_events::id.eq_any(theirs));
+            let blank = (
+                auth_events::ip_address.eq(None::<String>),
+                auth_events::user_agent.eq(None::<String>),
+            );
+            Ok(diesel::update(theirs).set(blank).execute(conn).await?)
         })
     }
 }

@@ -1,29 +1,30 @@
-//! Opening the database: URLs, pools, and what every connection is set to.
+//! Opening the database: its URL and its pools.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::prelude::*;
-use diesel::result::ConnectionError;
-use diesel::sql_types::BigInt;
-use diesel::sqlite::SqliteConnection;
+use diesel::sql_types::{BigInt, Bool};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{
-    AsyncDieselConnectionManager, ManagerConfig, PoolableConnection, RecyclingMethod,
+    AsyncDieselConnectionManager, ManagerConfig, PoolableConnection, RecyclingMethod, SetupCallback,
 };
-use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
+use super::postgres::{self, Server};
 use super::revocations::CHANNEL;
 use super::schema::{locks, users};
-use super::{Backend, Storage, StorageError, UserRow, migrate};
-use crate::clock::node_time;
+use super::sqlite::{self, Access, Sqlite};
+use super::{Backend, Embedded, Served, Storage, StorageError, UserRow, migrate};
 use crate::config::DatabaseSettings;
 use crate::values::{UnixMillis, UserId};
+
+/// How long after PostgreSQL should have ended a statement we stop waiting for its answer.
+const MARGIN: Duration = Duration::from_millis(500);
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,10 +40,16 @@ impl std::str::FromStr for DatabaseUrl {
 
     fn from_str(text: &str) -> Result<Self, StorageError> {
         match text.split_once("://") {
-            Some(("sqlite", path)) if !path.is_empty() && !path.starts_with(':') => Ok(Self::Sqlite(PathBuf::from(path))),
-            Some(("postgres" | "postgresql", rest)) if !rest.is_empty() => Ok(Self::Postgres(text.to_owned())),
+            Some(("sqlite", path)) if !path.is_empty() && !path.starts_with(':') => {
+                Ok(Self::Sqlite(PathBuf::from(path)))
+            }
+            Some(("postgres" | "postgresql", _)) => match postgres::parse(text) {
+                Ok(_) => Ok(Self::Postgres(text.to_owned())),
+                Err(problem) => Err(StorageError::Url(problem)),
+            },
             _ => Err(StorageError::Url(
-                "a database URL looks like sqlite://data/countersign.db or postgres://user:password@host/name".to_owned(),
+                "must look like sqlite://data/countersign.db or postgres://user:password@host/name"
+                    .to_owned(),
             )),
         }
     }
@@ -72,139 +79,124 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// Set on every SQLite connection. `FULL` so that an answered write survives a power cut (SQLite, "PRAGMA synchronous").
-const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                            PRAGMA foreign_keys = ON;";
-
 impl Storage {
-    /// Opens the database and brings its schema up to date.
+    /// Opens the database and, where `settings` say so, brings its schema up to date.
     ///
     /// # Errors
-    /// [`StorageError::Unavailable`] when it cannot be reached, [`StorageError::Migration`] when its schema cannot be
-    /// brought up to date.
+    /// [`StorageError::Unavailable`] when it cannot be reached, [`StorageError::Migration`] when its schema is not what it has to
+    /// be and cannot be brought up to date.
     pub async fn open(settings: &DatabaseSettings) -> Result<Self, StorageError> {
         let statements = Arc::new(AtomicU64::new(0));
+        migrate::prepare(settings).await?;
         let backend = match &settings.url {
             DatabaseUrl::Sqlite(path) => {
-                create_private(path)?;
                 let path = path.display().to_string();
-                Backend::Sqlite(pool(sqlite_manager(path, &statements), settings)?)
+                Backend::Sqlite(Embedded {
+                    writer: pool(sqlite_setup(Access::Write, &statements), &path, 1, settings)?,
+                    readers: pool(
+                        sqlite_setup(Access::Read, &statements),
+                        &path,
+                        settings.connections,
+                        settings,
+                    )?,
+                    path,
+                })
             }
             DatabaseUrl::Postgres(url) => {
-                Backend::Postgres(pool(postgres_manager(url, &statements), settings)?)
+                let server = Arc::new(Server::new(url, settings)?);
+                let setup = postgres_setup(Arc::clone(&server), &statements);
+                Backend::Postgres(Served {
+                    pool: pool(setup, "", settings.connections, settings)?,
+                    limit: settings.statement_timeout + MARGIN,
+                    server,
+                })
             }
         };
         let storage = Self {
             backend,
-            url: settings.url.clone(),
             statements,
         };
-        storage.ping().await?;
-        migrate::run(&settings.url).await?;
+        storage.database_time().await?;
         Ok(storage)
     }
 
-    /// Whether the database answers.
+    /// Whether the database takes writes.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when it does not.
-    pub async fn ping(&self) -> Result<(), StorageError> {
-        self.database_time().await.map(|_| ())
+    pub async fn check(&self) -> Result<(), StorageError> {
+        // SQLite finds it out by beginning to write.
+        let is_read_only = match self.backend {
+            Backend::Sqlite(_) => "0",
+            Backend::Postgres(_) => "current_setting('transaction_read_only')::boolean",
+        };
+        let is_read_only = with_write!(self, |conn| {
+            Ok(diesel::select(diesel::dsl::sql::<Bool>(is_read_only))
+                .get_result::<bool>(conn)
+                .await?)
+        })?;
+        match is_read_only {
+            false => Ok(()),
+            true => Err(StorageError::Unavailable("it is read-only".to_owned())),
+        }
     }
 
-    /// The database's own time. SQLite has the node's.
+    /// The database's own time. SQLite's is the node's.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when it does not answer.
     pub async fn database_time(&self) -> Result<UnixMillis, StorageError> {
-        match &self.backend {
-            Backend::Sqlite(_) => {
-                with_conn!(self, |conn| diesel::select(diesel::dsl::sql::<BigInt>("1"))
-                    .get_result::<i64>(conn)
-                    .await)?;
-                Ok(node_time())
-            }
-            Backend::Postgres(pool) => {
-                let now = diesel::dsl::sql::<BigInt>(
-                    "(extract(epoch from clock_timestamp()) * 1000)::bigint",
-                );
-                let mut conn = checkout(pool).await?;
-                Ok(UnixMillis(
-                    diesel::select(now).get_result(&mut *conn).await?,
-                ))
-            }
+        let now = match self.backend {
+            Backend::Sqlite(_) => "CAST(unixepoch('subsec') * 1000 AS integer)",
+            Backend::Postgres(_) => "(extract(epoch from clock_timestamp()) * 1000)::bigint",
+        };
+        with_read!(self, |conn| diesel::select(diesel::dsl::sql::<BigInt>(now))
+            .get_result(conn)
+            .await)
+        .map(UnixMillis)
+    }
+
+    /// Folds SQLite's log into the file and looks after what the planner knows. PostgreSQL does so by itself.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be written just now.
+    pub async fn tidy(&self) -> Result<(), StorageError> {
+        if let Backend::Sqlite(embedded) = &self.backend {
+            let mut writer = checkout(&embedded.writer).await?;
+            let tidied = writer
+                .batch_execute("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize")
+                .await;
+            tidied?;
         }
+        Ok(())
     }
 }
 
-/// Makes the database's folder, and the file with mode 0600: it holds password hashes.
-fn create_private(path: &Path) -> Result<(), StorageError> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let explain = |error: std::io::Error| {
-        StorageError::Unavailable(format!(
-            "{} cannot be opened for writing: {error}",
-            path.display()
-        ))
-    };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(explain)?;
-    }
-    std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(explain)?;
-    Ok(())
-}
-
-pub(super) type Sqlite = SyncConnectionWrapper<SqliteConnection>;
-
-pub(super) async fn connect_sqlite(path: &str) -> ConnectionResult<Sqlite> {
-    let mut conn = Sqlite::establish(path).await?;
-    conn.batch_execute(SQLITE_SETUP)
-        .await
-        .map_err(ConnectionError::CouldntSetupConfiguration)?;
-    Ok(conn)
-}
-
-pub(super) async fn connect_postgres(url: &str) -> ConnectionResult<AsyncPgConnection> {
-    AsyncPgConnection::establish(url).await
-}
-
-fn sqlite_manager(
-    path: String,
-    statements: &Arc<AtomicU64>,
-) -> AsyncDieselConnectionManager<Sqlite> {
-    let mut config = ManagerConfig::default();
-    config.recycling_method = RecyclingMethod::Fast;
+fn sqlite_setup(access: Access, statements: &Arc<AtomicU64>) -> SetupCallback<Sqlite> {
     let statements = Arc::clone(statements);
-    config.custom_setup = Box::new(move |path| {
+    Box::new(move |path| {
         let statements = Arc::clone(&statements);
         Box::pin(async move {
-            let mut conn = connect_sqlite(path).await?;
-            conn.set_instrumentation(counter(statements));
+            let mut conn = sqlite::connect(path, access).await?;
+            diesel_async::AsyncConnection::set_instrumentation(&mut conn, counter(statements));
             Ok(conn)
         })
-    });
-    AsyncDieselConnectionManager::new_with_config(path, config)
+    })
 }
 
-fn postgres_manager(
-    url: &str,
+fn postgres_setup(
+    server: Arc<Server>,
     statements: &Arc<AtomicU64>,
-) -> AsyncDieselConnectionManager<AsyncPgConnection> {
-    let mut config = ManagerConfig::default();
+) -> SetupCallback<AsyncPgConnection> {
     let statements = Arc::clone(statements);
-    config.custom_setup = Box::new(move |url| {
-        let statements = Arc::clone(&statements);
+    Box::new(move |_| {
+        let (server, statements) = (Arc::clone(&server), Arc::clone(&statements));
         Box::pin(async move {
-            let mut conn = connect_postgres(url).await?;
-            conn.set_instrumentation(counter(statements));
+            let mut conn = server.connect().await?;
+            diesel_async::AsyncConnection::set_instrumentation(&mut conn, counter(statements));
             Ok(conn)
         })
-    });
-    AsyncDieselConnectionManager::new_with_config(url, config)
+    })
 }
 
 /// Counts the statements that a connection runs.
@@ -217,19 +209,26 @@ fn counter(statements: Arc<AtomicU64>) -> impl Instrumentation {
 }
 
 fn pool<C>(
-    manager: AsyncDieselConnectionManager<C>,
+    setup: SetupCallback<C>,
+    url: &str,
+    connections: usize,
     settings: &DatabaseSettings,
 ) -> Result<Pool<C>, StorageError>
 where
     C: PoolableConnection + Send + 'static,
     AsyncDieselConnectionManager<C>: deadpool::managed::Manager<Type = C>,
 {
+    let mut config = ManagerConfig::default();
+    // Asking each time whether a connection is alive doubles the round trips. One that is not is found out by its next use,
+    // and what it was used for is tried again on another.
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = setup;
+    let manager = AsyncDieselConnectionManager::new_with_config(url, config);
     deadpool::managed::Pool::builder(manager)
-        .max_size(settings.connections)
+        .max_size(connections)
         .runtime(deadpool::Runtime::Tokio1)
         .wait_timeout(Some(settings.wait))
-        .create_timeout(Some(Duration::from_secs(5)))
-        .recycle_timeout(Some(Duration::from_secs(5)))
+        .create_timeout(Some(settings.connect_timeout))
         .build()
         .map_err(|error| StorageError::Refused(error.to_string()))
 }
@@ -244,6 +243,30 @@ where
     pool.get()
         .await
         .map_err(|error| StorageError::Unavailable(error.to_string()))
+}
+
+/// Gives a connection back to the pool, unless what happened to it means that the next user could not rely on it.
+pub(super) fn give_back<C, T>(pooled: Object<C>, outcome: &Result<T, StorageError>)
+where
+    C: PoolableConnection + Send + 'static,
+    AsyncDieselConnectionManager<C>: deadpool::managed::Manager<Type = C>,
+{
+    if let Err(StorageError::Unavailable(_)) = outcome {
+        drop(Object::take(pooled));
+    }
+}
+
+/// What `work` comes to, or [`StorageError::Unavailable`] when that takes longer than `limit`.
+pub(super) async fn in_time<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, StorageError>>,
+) -> Result<T, StorageError> {
+    let done = tokio::time::timeout(limit, work).await;
+    done.unwrap_or_else(|_| {
+        Err(StorageError::Unavailable(
+            "it did not answer in time".to_owned(),
+        ))
+    })
 }
 
 /// What the two databases do differently inside of a transaction: locks that hold until the transaction ends. SQLite needs none: `BEGIN IMMEDIATE` let only one writer in.

@@ -106,7 +106,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn keys(&self, purpose: KeyPurpose) -> Result<Vec<KeyRow>, StorageError> {
-        with_conn!(self, |conn| ring!(conn, purpose).await)
+        with_read!(self, |conn| ring!(conn, purpose).await)
     }
 
     /// Changes the ring for `purpose` as `decide` says, and has every node read it again; whether anything changed, or what
@@ -169,13 +169,14 @@ impl Storage {
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn note_refresh_ttl(&self, ttl: Duration) -> Result<(), StorageError> {
         let millis = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
-        with_conn!(self, |conn| diesel::update(
-            longest_refresh_ttl::table.filter(longest_refresh_ttl::millis.lt(millis))
-        )
-        .set(longest_refresh_ttl::millis.eq(millis))
-        .execute(conn)
-        .await)
-        .map(|_| ())
+        with_write!(self, |conn| {
+            let shorter = longest_refresh_ttl::table.filter(longest_refresh_ttl::millis.lt(millis));
+            diesel::update(shorter)
+                .set(longest_refresh_ttl::millis.eq(millis))
+                .execute(conn)
+                .await?;
+            Ok(())
+        })
     }
 
     /// The longest life that any node was ever configured to give what a key for `purpose` makes.
@@ -184,11 +185,11 @@ impl Storage {
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn longest_life(&self, purpose: KeyPurpose) -> Result<Duration, StorageError> {
         let millis: i64 = match purpose {
-            KeyPurpose::Access => with_conn!(self, |conn| longest_access_ttl::table
+            KeyPurpose::Access => with_read!(self, |conn| longest_access_ttl::table
                 .select(longest_access_ttl::millis)
                 .first(conn)
                 .await)?,
-            KeyPurpose::Refresh => with_conn!(self, |conn| longest_refresh_ttl::table
+            KeyPurpose::Refresh => with_read!(self, |conn| longest_refresh_ttl::table
                 .select(longest_refresh_ttl::millis)
                 .first(conn)
                 .await)?,

@@ -1,53 +1,129 @@
 //! Bringing the schema up to date, once, however many nodes start together.
 
+use std::time::Duration;
+
+use diesel::backend::Backend;
+use diesel::connection::Connection;
+use diesel::migration::MigrationSource;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{DatabaseUrl, StorageError};
+use super::postgres::Server;
+use super::{DatabaseUrl, StorageError, sqlite};
+use crate::config::DatabaseSettings;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
 
 /// Names our advisory lock among those of other programs in the same database.
 const ADVISORY_LOCK: i64 = 0x434f_554e_5445_5253;
+/// A change of a table that waits for a lock makes everybody wait behind it: rather it fails, and is tried again later.
+const LOCK_LIMIT: Duration = Duration::from_secs(10);
+/// Read without the harness, which makes the table first: a node's own user need not be allowed to.
+const APPLIED: &str = "SELECT version FROM __diesel_schema_migrations";
 
-type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-/// Applies what is pending. On a thread of its own: the migration harness blocks.
-pub(super) async fn run(url: &DatabaseUrl) -> Result<(), StorageError> {
-    let url = url.clone();
-    tokio::task::spawn_blocking(move || match url {
-        DatabaseUrl::Sqlite(path) => sqlite(&path.display().to_string()),
-        DatabaseUrl::Postgres(url) => postgres(&url),
-    })
-    .await
-    .map_err(|error| StorageError::Migration(error.to_string()))?
-    .map_err(|error| StorageError::Migration(error.to_string()))
+/// Makes sure of the schema: applies what is pending or, where a start is not to do that, refuses if anything is.
+///
+/// What newer versions have applied beside it does no harm: they add before they take away.
+///
+/// # Errors
+/// [`StorageError::Unavailable`] when the database cannot be reached; else [`StorageError::Migration`].
+pub(super) async fn prepare(settings: &DatabaseSettings) -> Result<(), StorageError> {
+    match &settings.url {
+        DatabaseUrl::Sqlite(path) => {
+            sqlite::create_private(path)?;
+            let (path, migrates) = (path.display().to_string(), settings.migrates);
+            on_a_thread(move || sqlite(&path, migrates)).await
+        }
+        DatabaseUrl::Postgres(url) => {
+            let url = settings.migrations_url.as_ref().unwrap_or(url);
+            let conn = Server::new(url, settings)?
+                .connect_with(Duration::ZERO)
+                .await?;
+            let migrates = settings.migrates;
+            on_a_thread(move || postgres(AsyncConnectionWrapper::from(conn), migrates)).await
+        }
+    }
 }
 
-fn sqlite(path: &str) -> Outcome {
+/// The migration harness blocks.
+async fn on_a_thread(
+    work: impl FnOnce() -> Result<(), Fault> + Send + 'static,
+) -> Result<(), StorageError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panicked| Err(panicked.into()))
+        .map_err(|fault| StorageError::Migration(fault.to_string()))
+}
+
+fn sqlite(path: &str, migrates: bool) -> Result<(), Fault> {
     let mut conn = SqliteConnection::establish(path)?;
     diesel::sql_query("PRAGMA busy_timeout = 30000").execute(&mut conn)?;
+    let applied = diesel::sql_query(APPLIED).load(&mut conn);
+    if is_complete::<diesel::sqlite::Sqlite>(&SQLITE, applied)? || refuse(migrates)? {
+        return Ok(());
+    }
     conn.exclusive_transaction(|conn| {
         conn.run_pending_migrations(SQLITE)
             .map(|_| ())
             .map_err(Wrapped)
     })
-    .map_err(|Wrapped(error)| error)
+    .map_err(|Wrapped(fault)| fault)
 }
 
-fn postgres(url: &str) -> Outcome {
-    let mut conn = AsyncConnectionWrapper::<AsyncPgConnection>::establish(url)?;
-    diesel::sql_query(format!("SELECT pg_advisory_lock({ADVISORY_LOCK})")).execute(&mut conn)?;
-    // Closing the connection gives the lock back, whatever happens before.
-    conn.run_pending_migrations(POSTGRES).map(|_| ())
+fn postgres(
+    mut conn: AsyncConnectionWrapper<AsyncPgConnection>,
+    migrates: bool,
+) -> Result<(), Fault> {
+    let applied = diesel::sql_query(APPLIED).load(&mut conn);
+    if is_complete::<diesel::pg::Pg>(&POSTGRES, applied)? || refuse(migrates)? {
+        return Ok(());
+    }
+    // In one transaction, which also holds behind a pooler: all of it is done or none.
+    conn.transaction(|conn| {
+        diesel::sql_query(format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
+            .execute(conn)?;
+        let limit = format!("SET LOCAL lock_timeout = {}", LOCK_LIMIT.as_millis());
+        diesel::sql_query(limit).execute(conn)?;
+        conn.run_pending_migrations(POSTGRES)
+            .map(|_| ())
+            .map_err(Wrapped)
+    })
+    .map_err(|Wrapped(fault)| fault)
+}
+
+/// Whether all of `source` is applied. A database without the table that says so has none of it.
+fn is_complete<DB: Backend>(
+    source: &impl MigrationSource<DB>,
+    applied: QueryResult<Vec<Applied>>,
+) -> Result<bool, Fault> {
+    let applied = applied.unwrap_or_default();
+    let is_applied = |version: &str| applied.iter().any(|row| row.version == version);
+    let known = source.migrations()?;
+    Ok(known
+        .iter()
+        .all(|migration| is_applied(&migration.name().version().to_string())))
+}
+
+fn refuse(migrates: bool) -> Result<bool, Fault> {
+    match migrates {
+        true => Ok(false),
+        false => Err("the schema is not up to date: run `countersign migrate`".into()),
+    }
+}
+
+#[derive(QueryableByName)]
+struct Applied {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
 }
 
 /// Lets a migration's error leave a transaction, which wants to make one from Diesel's own.
-struct Wrapped(Box<dyn std::error::Error + Send + Sync>);
+struct Wrapped(Fault);
 
 impl From<diesel::result::Error> for Wrapped {
     fn from(error: diesel::result::Error) -> Self {

@@ -1,21 +1,41 @@
 //! All that is kept: one [`Storage`] over SQLite or PostgreSQL, one file per table, the only place that names Diesel.
 //!
-//! Every query stands once and is expanded by `with_conn!` or `with_write!` for both databases, so the compiler checks it
-//! against both. A transaction that reads before it writes goes through `with_write!`, which opens it as a write.
+//! Every query stands once and is expanded by `with_read!` or `with_write!` for both databases, so the compiler checks it
+//! against both. Both try again, on PostgreSQL, what failed without having written anything, so what they run may run
+//! several times.
 
-/// Runs one query on a connection of either database.
-macro_rules! with_conn {
+/// Runs one query that only reads, on a connection of either database.
+macro_rules! with_read {
     ($storage:expr, |$conn:ident| $body:expr) => {
         match &$storage.backend {
-            $crate::storage::Backend::Sqlite(pool) => {
-                let mut pooled = $crate::storage::connect::checkout(pool).await?;
+            $crate::storage::Backend::Sqlite(embedded) => {
+                let mut pooled = $crate::storage::connect::checkout(&embedded.readers).await?;
                 let $conn = &mut *pooled;
                 $body.map_err($crate::storage::StorageError::from)
             }
-            $crate::storage::Backend::Postgres(pool) => {
-                let mut pooled = $crate::storage::connect::checkout(pool).await?;
-                let $conn = &mut *pooled;
-                $body.map_err($crate::storage::StorageError::from)
+            $crate::storage::Backend::Postgres(served) => {
+                let mut retries = $crate::storage::retries::Retries::new(served.limit);
+                loop {
+                    let attempt = async {
+                        let mut pooled = $crate::storage::connect::checkout(&served.pool).await?;
+                        let work = async {
+                            let $conn = &mut *pooled;
+                            served.server.begin_read($conn).await?;
+                            let found = $body?;
+                            served.server.end_read($conn).await?;
+                            Ok(found)
+                        };
+                        let outcome = $crate::storage::connect::in_time(served.limit, work).await;
+                        $crate::storage::connect::give_back(pooled, &outcome);
+                        outcome
+                    };
+                    let outcome: Result<_, $crate::storage::StorageError> = attempt.await;
+                    let progress = $crate::storage::retries::Progress::Uncommitted;
+                    match outcome {
+                        Err(error) if retries.again(&error, progress).await => {}
+                        outcome => break outcome,
+                    }
+                }
             }
         }
     };
@@ -26,22 +46,51 @@ macro_rules! with_conn {
 macro_rules! with_write {
     ($storage:expr, |$conn:ident| $body:block) => {
         match &$storage.backend {
-            $crate::storage::Backend::Sqlite(pool) => {
-                let mut pooled = $crate::storage::connect::checkout(pool).await?;
-                pooled
+            $crate::storage::Backend::Sqlite(embedded) => {
+                let mut pooled = $crate::storage::connect::checkout(&embedded.writer).await?;
+                let outcome = pooled
                     .immediate_transaction(
                         async |$conn| -> Result<_, $crate::storage::StorageError> { $body },
                     )
-                    .await
+                    .await;
+                $crate::storage::connect::give_back(pooled, &outcome);
+                outcome
             }
-            $crate::storage::Backend::Postgres(pool) => {
+            $crate::storage::Backend::Postgres(served) => {
                 use diesel_async::AsyncConnection as _;
-                let mut pooled = $crate::storage::connect::checkout(pool).await?;
-                pooled
-                    .transaction(async |$conn| -> Result<_, $crate::storage::StorageError> {
-                        $body
-                    })
-                    .await
+                use $crate::storage::retries::{Progress, Retries};
+                let mut retries = Retries::new(served.limit);
+                loop {
+                    let mut progress = Progress::Uncommitted;
+                    let attempt = async {
+                        let mut pooled = $crate::storage::connect::checkout(&served.pool).await?;
+                        let work = pooled.transaction(
+                            async |$conn| -> Result<_, $crate::storage::StorageError> {
+                                #[expect(
+                                    clippy::redundant_closure_call,
+                                    reason = "`?` and `return` of the body end the body only"
+                                )]
+                                let outcome =
+                                    (async || -> Result<_, $crate::storage::StorageError> {
+                                        $body
+                                    })()
+                                    .await;
+                                if outcome.is_ok() {
+                                    progress = Progress::Committing;
+                                }
+                                outcome
+                            },
+                        );
+                        let outcome = $crate::storage::connect::in_time(served.limit, work).await;
+                        $crate::storage::connect::give_back(pooled, &outcome);
+                        outcome
+                    };
+                    let outcome: Result<_, $crate::storage::StorageError> = attempt.await;
+                    match outcome {
+                        Err(error) if retries.again(&error, progress).await => {}
+                        outcome => break outcome,
+                    }
+                }
             }
         }
     };
@@ -51,12 +100,16 @@ macro_rules! with_write {
 mod steps;
 
 mod auth_events;
+mod batches;
 mod connect;
 mod keys;
 mod migrate;
+mod postgres;
+mod retries;
 mod revocations;
 mod schema;
 mod sessions;
+mod sqlite;
 mod users;
 
 use std::sync::Arc;
@@ -64,14 +117,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use diesel::sqlite::SqliteConnection;
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::Pool;
-use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 
 use crate::values::Role;
+use postgres::Server;
+use sqlite::Sqlite;
 
 pub use auth_events::{AuthEventFilter, AuthEventKind, AuthEventRow};
+pub use batches::in_batches;
 pub use connect::DatabaseUrl;
 pub use keys::{KeyChange, KeyDecision, KeyPurpose, KeyRow};
 pub use revocations::{Ends, FeedRead, Revocation, RevocationFeed, Revoked};
@@ -82,14 +136,29 @@ pub use users::{ProfileChange, UserFilter, UserRow};
 #[derive(Clone)]
 pub struct Storage {
     backend: Backend,
-    url: DatabaseUrl,
     statements: Arc<AtomicU64>,
 }
 
 #[derive(Clone)]
 enum Backend {
-    Sqlite(Pool<SyncConnectionWrapper<SqliteConnection>>),
-    Postgres(Pool<AsyncPgConnection>),
+    Sqlite(Embedded),
+    Postgres(Served),
+}
+
+/// SQLite lets one connection write at a time, beside any number that read.
+#[derive(Clone)]
+struct Embedded {
+    path: String,
+    writer: Pool<Sqlite>,
+    readers: Pool<Sqlite>,
+}
+
+#[derive(Clone)]
+struct Served {
+    server: Arc<Server>,
+    pool: Pool<AsyncPgConnection>,
+    /// How long a transaction may take.
+    limit: Duration,
 }
 
 impl Storage {
@@ -105,6 +174,9 @@ pub enum StorageError {
     /// It cannot be reached or cannot write just now; the same call may succeed later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// Another transaction was in the way, again and again; nothing was written, and the same call may succeed later.
+    #[error("the database was busy: {0}")]
+    Contended(String),
     /// A row with the same unique value exists.
     #[error("such a row exists already")]
     Conflict,
@@ -160,34 +232,53 @@ impl From<DieselError> for StorageError {
     fn from(error: DieselError) -> Self {
         match &error {
             DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Conflict,
+            DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => {
+                Self::Contended(error.to_string())
+            }
             DieselError::DatabaseError(
                 DatabaseErrorKind::ClosedConnection
-                | DatabaseErrorKind::SerializationFailure
                 | DatabaseErrorKind::ReadOnlyTransaction
                 | DatabaseErrorKind::UnableToSendCommand,
                 _,
-            ) => Self::Unavailable(error.to_string()),
-            DieselError::DatabaseError(_, info) if is_passing(info.message()) => {
-                Self::Unavailable(error.to_string())
+            )
+            | DieselError::BrokenTransactionManager => Self::Unavailable(error.to_string()),
+            DieselError::DatabaseError(_, info) => of_message(info.message()),
+            DieselError::RollbackErrorOnCommit { commit_error, .. } => {
+                Self::Unavailable(commit_error.to_string())
             }
             _ => Self::Refused(error.to_string()),
         }
     }
 }
 
-/// Faults that SQLite and a dying PostgreSQL connection report as text only.
-fn is_passing(message: &str) -> bool {
-    const SIGNS: [&str; 10] = [
-        "deadlock detected",
+/// Diesel hands on no code with the faults that it has no name for. PostgreSQL's have to be in English (`lc_messages`).
+fn of_message(message: &str) -> StorageError {
+    const CONTENDED: [&str; 1] = ["deadlock detected"];
+    const PASSING: [&str; 16] = [
         "database is locked",
         "disk is full",
         "readonly database",
         "disk I/O error",
         "unable to open database file",
+        "No space left on device",
+        "could not extend file",
         "connection closed",
         "communicating with the server",
         "terminating connection",
         "the database system is",
+        "due to statement timeout",
+        "due to lock timeout",
+        "due to idle-in-transaction timeout",
+        "query_wait_timeout",
+        "server conn crashed",
     ];
-    SIGNS.iter().any(|sign| message.contains(sign))
+    let names = |signs: &[&str]| signs.iter().any(|sign| message.contains(sign));
+    match message {
+        _ if names(&CONTENDED) => StorageError::Contended(message.to_owned()),
+        _ if names(&PASSING) => StorageError::Unavailable(message.to_owned()),
+        _ if message.contains("prepared statement") => StorageError::Refused(format!(
+            "{message}; behind a pooler in transaction mode set COUNTERSIGN_DATABASE__POOLER=transaction"
+        )),
+        _ => StorageError::Refused(message.to_owned()),
+    }
 }

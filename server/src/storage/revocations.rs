@@ -1,15 +1,18 @@
 //! The table `revocations`: what was taken back lately, and the feed that carries it to every node.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel::sql_types;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection as _};
 use futures_util::{FutureExt as _, StreamExt as _};
 
-use super::connect::{Lock as _, Sqlite, connect_postgres, connect_sqlite};
+use super::connect::{Lock as _, in_time};
+use super::postgres::Server;
 use super::schema::{longest_access_ttl, revocations};
-use super::{DatabaseUrl, Storage, StorageError};
+use super::sqlite::{self, Access, Sqlite};
+use super::{Backend, Storage, StorageError};
 use crate::clock::node_time;
 use crate::values::{Mismatch, Reason, SessionId, UnixMillis, UserId};
 
@@ -194,17 +197,26 @@ impl Storage {
         })
     }
 
-    /// Deletes the rows that no token needs any more; how many.
+    /// Deletes up to `limit` of the rows that no token needs any more; how many.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
-    pub async fn delete_expired_revocations(&self, now: UnixMillis) -> Result<usize, StorageError> {
+    pub async fn delete_expired_revocations(
+        &self,
+        now: UnixMillis,
+        limit: i64,
+    ) -> Result<usize, StorageError> {
         let kept = i64::try_from(KEPT.as_millis()).unwrap_or_default();
-        with_conn!(self, |conn| diesel::delete(
-            revocations::table.filter(revocations::expires_at.lt(now.0 - kept))
-        )
-        .execute(conn)
-        .await)
+        with_write!(self, |conn| {
+            let old: Vec<i64> = revocations::table
+                .filter(revocations::expires_at.lt(now.0 - kept))
+                .limit(limit)
+                .select(revocations::seq)
+                .load(conn)
+                .await?;
+            let old = revocations::table.filter(revocations::seq.eq_any(old));
+            Ok(diesel::delete(old).execute(conn).await?)
+        })
     }
 
     /// A connection of its own that reads the revocations from the beginning, and reads on from there.
@@ -213,30 +225,33 @@ impl Storage {
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn feed(&self) -> Result<RevocationFeed, StorageError> {
         in_time(TIME_LIMIT, async {
-            Ok(match &self.url {
-                DatabaseUrl::Sqlite(path) => RevocationFeed::Sqlite {
-                    conn: Box::new(connect_sqlite(&path.display().to_string()).await?),
+            Ok(RevocationFeed(match &self.backend {
+                Backend::Sqlite(embedded) => Reader::Sqlite {
+                    conn: Box::new(sqlite::connect(&embedded.path, Access::Read).await?),
                     last: 0,
                 },
-                DatabaseUrl::Postgres(url) => {
-                    let mut conn = connect_postgres(url).await?;
-                    // Before the first read, so that nothing comes between the two unheard.
-                    diesel::sql_query(format!("LISTEN {CHANNEL}"))
-                        .execute(&mut conn)
-                        .await?;
-                    RevocationFeed::Postgres {
+                Backend::Postgres(served) => {
+                    let mut conn = served.server.connect_with(FIRST_READ_LIMIT).await?;
+                    if !served.server.is_pooled() {
+                        // Before the first read, so that nothing comes between the two unheard.
+                        conn.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
+                    }
+                    Reader::Postgres {
                         conn: Box::new(conn),
+                        server: Arc::clone(&served.server),
                         horizon: 0,
                     }
                 }
-            })
+            }))
         })
         .await
     }
 }
 
 /// A reader of the revocations that loses none, whatever the order in which transactions commit.
-pub enum RevocationFeed {
+pub struct RevocationFeed(Reader);
+
+enum Reader {
     /// One writer at a time, so the order of `seq` is that of the commits.
     Sqlite {
         /// The connection.
@@ -248,6 +263,8 @@ pub enum RevocationFeed {
     Postgres {
         /// The connection.
         conn: Box<AsyncPgConnection>,
+        /// Where it leads.
+        server: Arc<Server>,
         /// The oldest transaction whose rows may still be unseen.
         horizon: i64,
     },
@@ -322,8 +339,8 @@ impl RevocationFeed {
     /// [`StorageError::Unavailable`] when the database does not answer in time: the connection is of no use then.
     pub async fn read(&mut self) -> Result<FeedRead, StorageError> {
         let is_first = matches!(
-            self,
-            Self::Sqlite { last: 0, .. } | Self::Postgres { horizon: 0, .. }
+            self.0,
+            Reader::Sqlite { last: 0, .. } | Reader::Postgres { horizon: 0, .. }
         );
         let limit = if is_first {
             FIRST_READ_LIMIT
@@ -331,8 +348,8 @@ impl RevocationFeed {
             TIME_LIMIT
         };
         in_time(limit, async {
-            let (rows, database_time) = match self {
-                Self::Sqlite { conn, last } => {
+            let (rows, database_time) = match &mut self.0 {
+                Reader::Sqlite { conn, last } => {
                     let rows: Vec<(i64, RevocationColumns)> = revocations::table
                         .filter(revocations::seq.gt(*last))
                         .order(revocations::seq)
@@ -342,11 +359,17 @@ impl RevocationFeed {
                     *last = rows.last().map_or(*last, |(seq, _)| *seq);
                     (rows, node_time())
                 }
-                Self::Postgres { conn, horizon } => {
+                Reader::Postgres {
+                    conn,
+                    server,
+                    horizon,
+                } => {
+                    server.begin_read(conn).await?;
                     let rows: Vec<PostgresRow> = diesel::sql_query(POSTGRES_READ)
                         .bind::<sql_types::BigInt, _>(*horizon)
                         .load(&mut **conn)
                         .await?;
+                    server.end_read(conn).await?;
                     let now = rows.as_slice().first().map_or(0, |row| row.now);
                     *horizon = rows.as_slice().first().map_or(*horizon, |row| row.horizon);
                     let rows = rows.into_iter().filter_map(PostgresRow::columns);
@@ -367,9 +390,9 @@ impl RevocationFeed {
 
     /// Waits until the database says that something is new. SQLite never does.
     pub async fn changed(&mut self) {
-        match self {
-            Self::Sqlite { .. } => std::future::pending().await,
-            Self::Postgres { conn, .. } => {
+        match &mut self.0 {
+            Reader::Sqlite { .. } => std::future::pending().await,
+            Reader::Postgres { conn, .. } => {
                 let mut notifications = std::pin::pin!(conn.notifications_stream());
                 // The stream ends with the connection, and must not be asked again: the next read finds it out.
                 if notifications.next().await.is_some() {
@@ -379,16 +402,4 @@ impl RevocationFeed {
             }
         }
     }
-}
-
-async fn in_time<T>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, StorageError>>,
-) -> Result<T, StorageError> {
-    let done = tokio::time::timeout(limit, work).await;
-    done.unwrap_or_else(|_| {
-        Err(StorageError::Unavailable(
-            "it did not answer in time".to_owned(),
-        ))
-    })
 }

@@ -166,11 +166,11 @@ impl Storage {
                 revoke!(conn, Revoked::Session(*id), Reason::SessionLimit, now);
             }
             diesel::insert_into(sessions::table)
-                .values(session)
+                .values(session.clone())
                 .execute(conn)
                 .await?;
             diesel::insert_into(auth_events::table)
-                .values(opened)
+                .values(opened.clone())
                 .execute(conn)
                 .await?;
             Ok(Some((user, ended.len())))
@@ -185,7 +185,7 @@ impl Storage {
         &self,
         id: &SessionId,
     ) -> Result<Option<(SessionRow, UserRow)>, StorageError> {
-        with_conn!(self, |conn| sessions::table
+        with_read!(self, |conn| sessions::table
             .inner_join(users::table.on(users::id.eq(sessions::user_id)))
             .filter(sessions::id.eq(id.to_string()))
             .select((SessionRow::as_select(), UserRow::as_select()))
@@ -222,9 +222,9 @@ impl Storage {
                 ))
                 .execute(conn)
                 .await?;
-            if let (1, Some(event)) = (moved, event) {
+            if let (1, Some(event)) = (moved, &event) {
                 diesel::insert_into(auth_events::table)
-                    .values(event)
+                    .values(event.clone())
                     .execute(conn)
                     .await?;
             }
@@ -255,7 +255,7 @@ impl Storage {
                     .await?;
             }
             diesel::insert_into(auth_events::table)
-                .values(event)
+                .values(event.clone())
                 .execute(conn)
                 .await?;
             Ok(())
@@ -281,7 +281,7 @@ impl Storage {
                 .await?;
             if ended == 1 {
                 diesel::insert_into(auth_events::table)
-                    .values(event)
+                    .values(event.clone())
                     .execute(conn)
                     .await?;
                 revoke!(conn, Revoked::Session(*id), reason, now);
@@ -365,23 +365,32 @@ impl Storage {
             let user = proven!(conn, proof);
             let session = renew_nonce!(conn, proof.caller.session, renewal, proof.now);
             diesel::insert_into(auth_events::table)
-                .values(proof.event)
+                .values(proof.event.clone())
                 .execute(conn)
                 .await?;
             Ok((user, session))
         })
     }
 
-    /// Deletes the sessions whose absolute end was before `before`; how many.
+    /// Deletes up to `limit` of the sessions whose absolute end was before `before`; how many.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
-    pub async fn delete_expired_sessions(&self, before: UnixMillis) -> Result<usize, StorageError> {
-        with_conn!(self, |conn| diesel::delete(
-            sessions::table.filter(sessions::expires_at.lt(before.0))
-        )
-        .execute(conn)
-        .await)
+    pub async fn delete_expired_sessions(
+        &self,
+        before: UnixMillis,
+        limit: i64,
+    ) -> Result<usize, StorageError> {
+        with_write!(self, |conn| {
+            let old: Vec<String> = sessions::table
+                .filter(sessions::expires_at.lt(before.0))
+                .limit(limit)
+                .select(sessions::id)
+                .load(conn)
+                .await?;
+            let old = sessions::table.filter(sessions::id.eq_any(old));
+            Ok(diesel::delete(old).execute(conn).await?)
+        })
     }
 }
 
@@ -396,7 +405,7 @@ impl Storage {
         now: UnixMillis,
         limit: i64,
     ) -> Result<Vec<SessionRow>, StorageError> {
-        with_conn!(self, |conn| sessions::table
+        with_read!(self, |conn| sessions::table
             .filter(sessions::user_id.eq(user.to_string()))
             .filter(alive!(now))
             .order(sessions::id.desc())

@@ -88,7 +88,7 @@ macro_rules! delete {
             .execute($conn)
             .await?;
         diesel::insert_into(auth_events::table)
-            .values($event)
+            .values($event.clone())
             .execute($conn)
             .await?;
         let revoked = Revoked::User {
@@ -138,17 +138,17 @@ impl Storage {
     ) -> Result<(), StorageError> {
         with_write!(self, |conn| {
             diesel::insert_into(users::table)
-                .values(user)
+                .values(user.clone())
                 .execute(conn)
                 .await?;
-            if let Some(session) = session {
+            if let Some(session) = &session {
                 diesel::insert_into(sessions::table)
-                    .values(session)
+                    .values(session.clone())
                     .execute(conn)
                     .await?;
             }
             diesel::insert_into(auth_events::table)
-                .values(event)
+                .values(event.clone())
                 .execute(conn)
                 .await?;
             Ok(())
@@ -160,7 +160,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn find_user(&self, id: &UserId) -> Result<Option<UserRow>, StorageError> {
-        with_conn!(self, |conn| users::table
+        with_read!(self, |conn| users::table
             .find(id.to_string())
             .select(UserRow::as_select())
             .first(conn)
@@ -173,7 +173,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn find_users(&self, ids: &[&str]) -> Result<Vec<UserRow>, StorageError> {
-        with_conn!(self, |conn| users::table
+        with_read!(self, |conn| users::table
             .filter(users::id.eq_any(ids))
             .select(UserRow::as_select())
             .load(conn)
@@ -185,7 +185,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn find_user_by_email(&self, email: &Email) -> Result<Option<UserRow>, StorageError> {
-        with_conn!(self, |conn| users::table
+        with_read!(self, |conn| users::table
             .filter(users::email.eq(email.as_str()))
             .select(UserRow::as_select())
             .first(conn)
@@ -203,7 +203,7 @@ impl Storage {
         after: Option<UserId>,
         limit: i64,
     ) -> Result<Vec<UserRow>, StorageError> {
-        with_conn!(self, |conn| {
+        with_read!(self, |conn| {
             let mut query = users::table
                 .select(UserRow::as_select())
                 .order(users::id.desc())
@@ -253,7 +253,7 @@ impl Storage {
                 .execute(conn)
                 .await?;
             diesel::insert_into(auth_events::table)
-                .values(event)
+                .values(event.clone())
                 .execute(conn)
                 .await?;
             revoke!(conn, changed(&user, 0), Reason::ProfileChanged, now);
@@ -282,7 +282,7 @@ impl Storage {
                 .await?;
             let session = renew_nonce!(conn, caller.session, renewal, now);
             diesel::insert_into(auth_events::table)
-                .values(proof.event)
+                .values(proof.event.clone())
                 .execute(conn)
                 .await?;
             let spared = Some(caller.session);
@@ -358,7 +358,7 @@ impl Storage {
                 .execute(conn)
                 .await?;
             diesel::insert_into(auth_events::table)
-                .values(event)
+                .values(event.clone())
                 .execute(conn)
                 .await?;
             revoke!(conn, changed(&user, 1), Reason::RoleChanged, now);
@@ -389,7 +389,7 @@ impl Storage {
                 .execute(conn)
                 .await?;
             diesel::insert_into(auth_events::table)
-                .values(event)
+                .values(event.clone())
                 .execute(conn)
                 .await?;
             if disabled {

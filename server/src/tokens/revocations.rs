@@ -105,6 +105,12 @@ impl Revocations {
         }
     }
 
+    /// Whether the feed was read lately: else checks ask the database.
+    pub fn are_current(&self) -> bool {
+        let read_at = Duration::from_nanos(self.read_at.load(Ordering::Acquire));
+        self.clock.uptime().saturating_sub(read_at) <= FRESH
+    }
+
     /// Whether everything is known that was committed more than 5 s ago.
     fn is_fresh(&self, now: Duration) -> bool {
         let read_at = self.read_at.load(Ordering::Acquire);
