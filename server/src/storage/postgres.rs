@@ -179,12 +179,11 @@ where
 }
 
 fn refused(error: &tokio_postgres::Error) -> ConnectionError {
-    let hint = if error.to_string().contains("does not support TLS") {
-        "; in a private network `?sslmode=disable` does without"
-    } else {
-        ""
-    };
-    ConnectionError::BadConnection(format!("{}{hint}", with_causes(error)))
+    let mut why = with_causes(error);
+    if why.contains("does not support TLS") {
+        why.push_str("; in a private network `?sslmode=disable` does without");
+    }
+    ConnectionError::BadConnection(why)
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

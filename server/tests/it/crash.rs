@@ -9,26 +9,35 @@ use serde_json::{Value, json};
 use crate::support::{Database, PASSWORD, each_database};
 use crate::ws::{PROTOCOL, Said, Socket};
 
-struct Server {
-    process: Child,
-    origin: String,
+/// A server in a process of its own.
+pub struct Server {
+    /// The process.
+    pub process: Child,
+    /// `http://localhost:PORT`.
+    pub origin: String,
 }
 
 impl Server {
     async fn start(database: &Database, port: u16, memory_kib: &str) -> Self {
+        let environment = [("COUNTERSIGN_PASSWORDS__MEMORY_KIB", memory_kib)];
+        Self::start_at(database, port, &environment).await
+    }
+
+    /// On a free port, with settings of the test's own.
+    pub async fn start_with(database: &Database, environment: &[(&str, &str)]) -> Self {
+        Self::start_at(database, free_port(), environment).await
+    }
+
+    async fn start_at(database: &Database, port: u16, environment: &[(&str, &str)]) -> Self {
         let process = Command::new(env!("CARGO_BIN_EXE_countersign"))
-            .args([
-                "serve",
-                "--listen",
-                &format!("127.0.0.1:{port}"),
-                "--database-url",
-                &database.url(),
-            ])
-            .env("COUNTERSIGN_PASSWORDS__MEMORY_KIB", memory_kib)
+            .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
+            .args(["--database-url", &database.url()])
+            .env("COUNTERSIGN_PASSWORDS__MEMORY_KIB", "8")
             .env(
                 "COUNTERSIGN_KEYS__SECRET",
                 "a secret of the tests, long enough",
             )
+            .envs(environment.iter().copied())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
@@ -36,12 +45,18 @@ impl Server {
             process,
             origin: format!("http://localhost:{port}"),
         };
+        server.wait_until_ready().await;
+        server
+    }
+
+    /// Returns when it can serve.
+    pub async fn wait_until_ready(&self) {
         for _ in 0..200 {
-            if reqwest::get(format!("{}/readyz", server.origin))
+            if reqwest::get(format!("{}/readyz", self.origin))
                 .await
                 .is_ok_and(|answer| answer.status().is_success())
             {
-                return server;
+                return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -49,13 +64,14 @@ impl Server {
     }
 
     /// SIGKILL: nothing of the process runs any more.
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 }
 
-fn free_port() -> u16 {
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
