@@ -46,7 +46,10 @@ impl Server {
         let process = Command::new(binary)
             .env("COUNTERSIGN_HTTP__LISTEN", address.to_string())
             .env("COUNTERSIGN_DATABASE__URL", database)
-            .env("COUNTERSIGN_KEYS__SECRET", "a secret of a benchmark, nothing else")
+            .env(
+                "COUNTERSIGN_KEYS__SECRET",
+                "a secret of a benchmark, nothing else",
+            )
             .env("COUNTERSIGN_LOG__FILTER", "warn")
             .arg("serve")
             .stdin(Stdio::null())
@@ -79,7 +82,11 @@ impl Server {
     fn memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
+        line.unwrap()
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap()
     }
 }
 
@@ -118,7 +125,9 @@ impl Caller {
             }
             Operation::Refresh => {
                 let query = "mutation($token: String!) { refresh(refreshToken: $token) { accessToken refreshToken expiresIn } }";
-                let answer = server.ask(None, query, json!({ "token": self.refresh })).await;
+                let answer = server
+                    .ask(None, query, json!({ "token": self.refresh }))
+                    .await;
                 self.refresh = text(&answer["refresh"]["refreshToken"]);
             }
             Operation::Login => {
@@ -152,7 +161,10 @@ struct Usage {
 impl Usage {
     async fn read(server: &Server, database: &tokio_postgres::Client) -> Self {
         let processes = database
-            .query("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()", &[])
+            .query(
+                "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()",
+                &[],
+            )
             .await
             .unwrap();
         let processes = processes.iter().map(|row| {

@@ -17,12 +17,14 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::postgres::{self, Server};
 use super::revocations::CHANNEL;
-use super::schema::{locks, users};
+use super::schema::{auth_events, locks, users};
 use super::sqlite::{self, Access, Sqlite};
-use super::{Backend, Embedded, Served, Storage, StorageError, UserRow, migrate};
+use super::{AuthEventRow, Backend, Embedded, Served, Storage, StorageError, UserRow, migrate};
 use crate::config::DatabaseSettings;
 use crate::values::{UnixMillis, UserId};
 
+/// Each line has eight values, and PostgreSQL takes 65,535 in a statement.
+const EVENTS_AT_ONCE: usize = 1000;
 /// How long after PostgreSQL should have ended a statement we stop waiting for its answer.
 const MARGIN: Duration = Duration::from_millis(500);
 
@@ -125,6 +127,9 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when it does not.
     pub async fn check(&self) -> Result<(), StorageError> {
+        if let Backend::Sqlite(embedded) = &self.backend {
+            sqlite::check_space(&embedded.path)?;
+        }
         // SQLite finds it out by beginning to write.
         let is_read_only = match self.backend {
             Backend::Sqlite(_) => "0",
@@ -269,17 +274,20 @@ pub(super) async fn in_time<T>(
     })
 }
 
-/// What the two databases do differently inside of a transaction: locks that hold until the transaction ends. SQLite needs none: `BEGIN IMMEDIATE` let only one writer in.
-pub(super) trait Lock {
+/// What the two databases do differently inside of a transaction. SQLite needs no locks: `BEGIN IMMEDIATE` let only one writer
+/// in.
+pub(super) trait Dialect {
     /// The user, locked against every transaction that creates or ends their sessions.
     async fn lock_user(&mut self, id: &UserId) -> QueryResult<Option<UserRow>>;
     /// One of the fixed rows of `locks`.
     async fn lock_name(&mut self, name: &'static str) -> QueryResult<()>;
     /// Wakes the readers of the revocations when the transaction commits.
     async fn notify(&mut self) -> QueryResult<()>;
+    /// Writes lines of the audit trail.
+    async fn insert_events(&mut self, events: Vec<AuthEventRow>) -> QueryResult<()>;
 }
 
-impl Lock for Sqlite {
+impl Dialect for Sqlite {
     async fn lock_user(&mut self, id: &UserId) -> QueryResult<Option<UserRow>> {
         users::table
             .find(id.to_string())
@@ -296,9 +304,19 @@ impl Lock for Sqlite {
     async fn notify(&mut self) -> QueryResult<()> {
         Ok(())
     }
+
+    async fn insert_events(&mut self, events: Vec<AuthEventRow>) -> QueryResult<()> {
+        for event in events {
+            diesel::insert_into(auth_events::table)
+                .values(event)
+                .execute(self)
+                .await?;
+        }
+        Ok(())
+    }
 }
 
-impl Lock for AsyncPgConnection {
+impl Dialect for AsyncPgConnection {
     async fn lock_user(&mut self, id: &UserId) -> QueryResult<Option<UserRow>> {
         users::table
             .find(id.to_string())
@@ -321,5 +339,16 @@ impl Lock for AsyncPgConnection {
 
     async fn notify(&mut self) -> QueryResult<()> {
         self.batch_execute(&format!("NOTIFY {CHANNEL}")).await
+    }
+
+    /// In few statements: ten thousand round trips would take longer than a transaction may.
+    async fn insert_events(&mut self, events: Vec<AuthEventRow>) -> QueryResult<()> {
+        for some in events.chunks(EVENTS_AT_ONCE) {
+            diesel::insert_into(auth_events::table)
+                .values(some.to_vec())
+                .execute(self)
+                .await?;
+        }
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
-use super::connect::Lock;
+use super::connect::Dialect;
 use super::revocations::{Revoked, revoke};
 use super::schema::{keys, longest_access_ttl, longest_refresh_ttl};
 use super::{Storage, StorageError};

@@ -8,7 +8,7 @@ use diesel::sql_types;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection as _};
 use futures_util::{FutureExt as _, StreamExt as _};
 
-use super::connect::{Lock as _, in_time};
+use super::connect::{Dialect as _, in_time};
 use super::postgres::Server;
 use super::schema::{longest_access_ttl, revocations};
 use super::sqlite::{self, Access, Sqlite};

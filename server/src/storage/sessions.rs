@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
-use super::connect::Lock;
+use super::connect::Dialect;
 use super::revocations::revoke;
 use super::schema::{auth_events, sessions, users};
 use super::{AuthEventRow, Denied, Revoked, Storage, StorageError, UserRow};

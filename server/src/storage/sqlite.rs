@@ -22,6 +22,8 @@ pub(super) enum Access {
     Write,
 }
 
+/// With fewer free bytes on the disk the database takes no more requests.
+const LEAST_SPACE: u64 = 1024 * 1024;
 /// `FULL` so that an answered write survives a power cut (SQLite, "PRAGMA synchronous"). The log is folded into the file every
 /// 1,000 pages; after a burst it gives up what it has beyond 64 MiB.
 const WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
@@ -63,4 +65,17 @@ pub(super) fn create_private(path: &Path) -> Result<(), StorageError> {
         .open(path)
         .map_err(explain)?;
     Ok(())
+}
+
+/// Writing needs some space: a log beside the file, and growth.
+///
+/// # Errors
+/// [`StorageError::Unavailable`] when there is too little.
+pub(super) fn check_space(path: &str) -> Result<(), StorageError> {
+    match rustix::fs::statvfs(path) {
+        Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < LEAST_SPACE => {
+            Err(StorageError::Unavailable("the disk is full".to_owned()))
+        }
+        _ => Ok(()),
+    }
 }

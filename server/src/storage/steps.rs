@@ -104,8 +104,7 @@ macro_rules! end_all {
 /// Ends the sessions that `$filter` picks of those alive, and records each; which.
 macro_rules! end_sessions {
     ($conn:expr, $filter:expr, $now:expr, $event:expr) => {{
-        use $crate::storage::schema::{auth_events, sessions};
-        let mut all = Vec::new();
+        use $crate::storage::schema::sessions;
         let ended: Vec<(String, String)> = diesel::update(sessions::table)
             .filter($filter)
             .filter(alive!($now))
@@ -113,15 +112,12 @@ macro_rules! end_sessions {
             .returning((sessions::id, sessions::user_id))
             .get_results($conn)
             .await?;
-        for (id, user) in ended {
-            if let (Ok(id), Ok(user)) = (SessionId::try_from(id), UserId::try_from(user)) {
-                diesel::insert_into(auth_events::table)
-                    .values($event(id, user))
-                    .execute($conn)
-                    .await?;
-                all.push(id);
-            }
-        }
-        all
+        let ended: Vec<(SessionId, UserId)> = ended
+            .into_iter()
+            .filter_map(|(id, user)| Some((id.try_into().ok()?, user.try_into().ok()?)))
+            .collect();
+        let lines = ended.iter().map(|(id, user)| $event(*id, *user));
+        $conn.insert_events(lines.collect()).await?;
+        ended.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
     }};
 }

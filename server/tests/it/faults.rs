@@ -64,6 +64,38 @@ async fn a_transaction_that_hangs_is_given_up_in_time() {
     app.refresh(&ana.refresh_token).await.data("refresh");
 }
 
+/// Who serves need not be allowed to change the schema.
+#[tokio::test]
+async fn the_schema_is_brought_up_to_date_by_another_user() {
+    let database = Database::postgres().await;
+    let name = database.url().rsplit('/').next().unwrap().to_owned();
+    let mut url = url::Url::parse(&database.url()).unwrap();
+    url.set_username(&name).unwrap();
+    url.set_password(Some("secret")).unwrap();
+    database
+        .execute(&format!("CREATE ROLE {name} LOGIN PASSWORD 'secret'"))
+        .await;
+    let mut flags = Flags::default();
+    flags.set("database.url", url.as_str(), "the test");
+    let alone = Storage::open(&Settings::load(&flags).unwrap().database).await;
+    assert!(matches!(alone, Err(StorageError::Migration(_))));
+    let owner = database.url();
+    flags.set("database.migrations_url", &owner, "the test");
+    database
+        .execute(&format!(
+            "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {name}"
+        ))
+        .await;
+    let storage = Storage::open(&Settings::load(&flags).unwrap().database).await;
+    storage.unwrap().check().await.unwrap();
+    // Nothing is pending now, so the owner is not asked.
+    flags.values.remove("database.migrations_url");
+    let storage = Storage::open(&Settings::load(&flags).unwrap().database).await;
+    storage.unwrap().check().await.unwrap();
+    database.execute(&format!("DROP OWNED BY {name}")).await;
+    database.execute(&format!("DROP ROLE {name}")).await;
+}
+
 #[tokio::test]
 async fn a_database_that_only_reads_is_not_ready() {
     let app = TestApp::builder().on_each_database().await.pop().unwrap();
