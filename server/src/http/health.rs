@@ -9,11 +9,14 @@ use axum::routing::get;
 
 use crate::app::App;
 
+/// The paths of both.
+pub const PATHS: [&str; 2] = ["/healthz", "/readyz"];
+
 /// `/healthz`: 200 while the process runs. `/readyz`: 200 while it can serve, else 503 with the reason.
 pub fn router() -> Router<Arc<App>> {
     Router::new()
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
+        .route(PATHS[0], get(|| async { "ok" }))
+        .route(PATHS[1], get(ready))
 }
 
 async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {

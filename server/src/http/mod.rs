@@ -32,7 +32,7 @@ use tower_http::request_id::{
 };
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
-use tower_http::trace::{DefaultOnResponse, TraceLayer};
+use tower_http::trace::TraceLayer;
 pub use ws::Sockets;
 
 use crate::app::App;
@@ -82,7 +82,7 @@ pub fn public_router(app: Arc<App>) -> Router {
                 .layer(
                     TraceLayer::new_for_http()
                         .make_span_with(request_span)
-                        .on_response(DefaultOnResponse::new().level(tracing::Level::INFO)),
+                        .on_response(log_answer),
                 )
                 .layer(PropagateRequestIdLayer::new(REQUEST_ID))
                 .layer(CatchPanicLayer::new())
@@ -134,13 +134,23 @@ fn cors(origins: &[String]) -> CorsLayer {
         .max_age(PREFLIGHT_MAX_AGE)
 }
 
-/// One span per request. It names no header and no query string: both may hold secrets.
+/// One span per request, but for health, which is asked again and again. It names no header and no query string: both may hold
+/// secrets.
 fn request_span(request: &Request) -> tracing::Span {
+    if health::PATHS.contains(&request.uri().path()) {
+        return tracing::Span::none();
+    }
     let id = request
         .extensions()
         .get::<RequestId>()
         .and_then(|id| id.header_value().to_str().ok());
     tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
+}
+
+fn log_answer<B>(answer: &axum::http::Response<B>, took: Duration, span: &tracing::Span) {
+    if !span.is_none() {
+        tracing::info!(parent: span, status = answer.status().as_u16(), ?took, "answered");
+    }
 }
 
 /// Request ids are ours, never the sender's: they stand in the log.
