@@ -7,7 +7,3 @@ GRANT SELECT ON __diesel_schema_migrations TO :"node";
 GRANT SELECT, INSERT, UPDATE, DELETE ON users, sessions, auth_events, keys, revocations TO :"node";
 -- UPDATE is what `SELECT … FOR UPDATE` needs.
 GRANT SELECT, UPDATE ON locks, longest_access_ttl, longest_refresh_ttl TO :"node";
-
--- Behind a pooler nodes cannot set these themselves; without one they set their own.
-ALTER ROLE :"node" SET statement_timeout = '5s';
-ALTER ROLE :"node" SET idle_in_transaction_session_timeout = '5s';
