@@ -25,11 +25,11 @@ pub(super) struct Retries {
 }
 
 impl Retries {
-    /// For a call that may take up to `limit`: what has used it up is not tried again.
+    /// For a call that may take up to `limit`: what has used up half of it is not tried again.
     pub(super) fn new(limit: Duration) -> Self {
         Self {
             left: MOST,
-            until: Instant::now() + limit,
+            until: Instant::now() + limit / 2,
         }
     }
 
