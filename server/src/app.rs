@@ -13,7 +13,7 @@ use crate::config::{LEAST_SECRET, Settings};
 use crate::graphql::{self, Schema, Services};
 use crate::http::Sockets;
 use crate::sessions::{Events, Feed, Sessions};
-use crate::storage::{Storage, StorageError};
+use crate::storage::{KeyRow, Storage, StorageError};
 use crate::tokens::{KeyError, Keys, Lives, MAX_ENTRIES, Revocations, Sealer, Tokens};
 use crate::values::{Secret, UnixMillis};
 
@@ -264,6 +264,18 @@ fn keys(
         clock.clone(),
         rng.clone(),
     ))
+}
+
+/// Whether the configured secret opens these keys.
+///
+/// # Errors
+/// [`KeyError::WrongSecret`] when it does not.
+pub fn check_secret(settings: &Settings, keys: &[KeyRow]) -> Result<(), StartError> {
+    let sealer = Sealer::new(&keys_secret(settings, &SystemRandom::new())?);
+    for key in keys {
+        sealer.check(key)?;
+    }
+    Ok(())
 }
 
 async fn measure(storage: &Storage, clock: &DatabaseClock) -> Result<(), StorageError> {

@@ -1,7 +1,10 @@
 //! The command line.
 
+mod backup;
+mod copy;
 mod keys;
 mod serve;
+mod sessions;
 mod users;
 
 use std::collections::BTreeMap;
@@ -54,9 +57,17 @@ enum Command {
     Schema,
     /// Read the configuration and name everything that is wrong with it
     CheckConfig,
+    /// Write all of the SQLite database into a new file while servers run
+    Backup(backup::BackupArguments),
+    /// Move from SQLite to PostgreSQL: accounts, passwords, sessions, keys and the audit trail (docs/moving.md). When it was
+    /// interrupted, run it again
+    Copy(copy::CopyArguments),
     /// Manage the keys that sign
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Manage sessions
+    #[command(subcommand)]
+    Sessions(sessions::SessionsCommand),
     /// Manage accounts
     #[command(subcommand)]
     Users(users::UsersCommand),
@@ -125,6 +136,9 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
                 database.url
             );
         }
+        Command::Backup(arguments) => runtime.block_on(backup::run(arguments, &settings()?))?,
+        Command::Copy(arguments) => runtime.block_on(copy::run(arguments, settings()?))?,
+        Command::Sessions(command) => runtime.block_on(sessions::run(command, settings()?))?,
         Command::Keys(command) => runtime.block_on(keys::run(command, settings()?))?,
         Command::Users(command) => runtime.block_on(users::run(command, settings()?))?,
     }

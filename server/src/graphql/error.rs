@@ -167,6 +167,10 @@ fn public_storage(cause: &StorageError) -> Error {
                 StorageError::RETRY_AFTER,
             )
         }
+        StorageError::Moving => retry_later(
+            &"The database is being moved and takes no changes just now. Try again in a few minutes.",
+            StorageError::MOVED_AFTER,
+        ),
         StorageError::Denied(denied) => public_denied(denied),
         other => internal(other),
     }

@@ -4,6 +4,7 @@ mod devices;
 mod ending;
 mod error;
 mod events;
+mod everyone;
 mod feed;
 mod refresh_token;
 mod reuse;

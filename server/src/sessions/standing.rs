@@ -135,7 +135,9 @@ impl Sessions {
         written: Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         match &written {
-            Err(StorageError::Denied(_) | StorageError::Conflict) => return written,
+            Err(StorageError::Denied(_) | StorageError::Conflict | StorageError::Moving) => {
+                return written;
+            }
             Err(_) => self.feed.revocations().doubt(),
             Ok(_) => {}
         }

@@ -19,7 +19,9 @@ use super::postgres::{self, Server};
 use super::revocations::CHANNEL;
 use super::schema::{auth_events, locks, users};
 use super::sqlite::{self, Access, Sqlite};
-use super::{AuthEventRow, Backend, Embedded, Served, Storage, StorageError, UserRow, migrate};
+use super::{
+    AuthEventRow, Backend, Embedded, Served, Storage, StorageError, UserRow, marks, migrate,
+};
 use crate::config::DatabaseSettings;
 use crate::values::{UnixMillis, UserId};
 
@@ -89,6 +91,7 @@ impl Storage {
     /// be and cannot be brought up to date.
     pub async fn open(settings: &DatabaseSettings) -> Result<Self, StorageError> {
         let statements = Arc::new(AtomicU64::new(0));
+        marks::refuse(settings).await?;
         migrate::prepare(settings).await?;
         let backend = match &settings.url {
             DatabaseUrl::Sqlite(path) => {

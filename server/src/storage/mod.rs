@@ -100,9 +100,13 @@ macro_rules! with_write {
 mod steps;
 
 mod auth_events;
+mod backup;
 mod batches;
 mod connect;
+mod copy;
+mod everyone;
 mod keys;
+mod marks;
 mod migrate;
 mod postgres;
 mod retries;
@@ -125,9 +129,13 @@ use postgres::Server;
 use sqlite::Sqlite;
 
 pub use auth_events::{AuthEventFilter, AuthEventKind, AuthEventRow};
+pub use backup::{BackupError, backup};
 pub use batches::in_batches;
 pub use connect::DatabaseUrl;
+pub use copy::{Checksum, Compared, CopyError, CopyPhase, CopyProgress, DatabaseCopy, cancel_copy};
+pub use everyone::EndedUsers;
 pub use keys::{KeyChange, KeyDecision, KeyPurpose, KeyRow};
+pub use marks::Mark;
 pub use revocations::{Ends, FeedRead, Revocation, RevocationFeed, Revoked};
 pub use sessions::{EndEvent, NewNonce, Opening, Proof, Rotation, SessionRow};
 pub use users::{ProfileChange, UserFilter, UserRow};
@@ -183,6 +191,12 @@ pub enum StorageError {
     /// What the transaction found does not allow it; nothing was written.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// It is being moved to another one, and takes no writes.
+    #[error("{}", marks::MOVING_TEXT)]
+    Moving,
+    /// A mark in it keeps servers away.
+    #[error("{0}")]
+    Marked(String),
     /// The URL names no database that we know how to open.
     #[error("{0}")]
     Url(String),
@@ -220,6 +234,8 @@ pub enum Denied {
 impl StorageError {
     /// How long a caller should wait before it asks again.
     pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+    /// The same while the database is being moved.
+    pub const MOVED_AFTER: Duration = Duration::from_secs(10);
 }
 
 impl From<diesel::ConnectionError> for StorageError {
@@ -242,6 +258,9 @@ impl From<DieselError> for StorageError {
                 _,
             )
             | DieselError::BrokenTransactionManager => Self::Unavailable(error.to_string()),
+            DieselError::DatabaseError(_, info) if info.message() == marks::MOVING_TEXT => {
+                Self::Moving
+            }
             DieselError::DatabaseError(_, info) => of_message(info.message()),
             DieselError::RollbackErrorOnCommit { commit_error, .. } => {
                 Self::Unavailable(commit_error.to_string())

@@ -93,4 +93,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    marks (name) {
+        name -> Text,
+        copy_id -> Text,
+        other -> Text,
+        at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(users, sessions);

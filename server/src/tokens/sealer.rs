@@ -56,6 +56,14 @@ impl Sealer {
         Ok(BASE64URL.encode([&nonce[..], &text].concat()))
     }
 
+    /// Whether a key was encrypted under this secret.
+    ///
+    /// # Errors
+    /// [`KeyError::WrongSecret`] when it was not, [`KeyError::Damaged`] when it is none.
+    pub fn check(&self, row: &KeyRow) -> Result<(), KeyError> {
+        self.open(row).map(|_| ())
+    }
+
     pub(super) fn open(&self, row: &KeyRow) -> Result<PrivateKey, KeyError> {
         let damaged = || KeyError::Damaged(row.id.clone());
         let sealed = BASE64URL.decode(&row.sealed).map_err(|_| damaged())?;

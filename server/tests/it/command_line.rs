@@ -30,7 +30,7 @@ pub fn countersign(arguments: &[&str], input: &str, environment: &[(&str, &str)]
     child.wait_with_output().unwrap()
 }
 
-fn create(database: &Database, email: &str, password: &str) -> Output {
+pub fn create(database: &Database, email: &str, password: &str) -> Output {
     let url = database.url();
     let arguments = [
         "users",
@@ -48,7 +48,7 @@ fn create(database: &Database, email: &str, password: &str) -> Output {
     countersign(&arguments, &format!("{password}\n"), &[])
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 

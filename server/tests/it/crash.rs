@@ -18,7 +18,8 @@ pub struct Server {
 }
 
 impl Server {
-    async fn start(database: &Database, port: u16, memory_kib: &str) -> Self {
+    /// On a port, with so much memory for a hash.
+    pub async fn start(database: &Database, port: u16, memory_kib: &str) -> Self {
         let environment = [("COUNTERSIGN_PASSWORDS__MEMORY_KIB", memory_kib)];
         Self::start_at(database, port, &environment).await
     }
@@ -80,7 +81,7 @@ pub fn free_port() -> u16 {
 }
 
 /// The answer's data, or nothing when the server died before it answered.
-async fn run(origin: &str, query: &str, variables: Value) -> Option<Value> {
+pub async fn run(origin: &str, query: &str, variables: Value) -> Option<Value> {
     let body = json!({ "query": query, "variables": variables });
     let response = reqwest::Client::new()
         .post(format!("{origin}/graphql"))
@@ -94,9 +95,9 @@ async fn run(origin: &str, query: &str, variables: Value) -> Option<Value> {
         .then(|| json["data"]["payload"].clone())
 }
 
-const REGISTER: &str = "mutation($input: RegisterInput!) { payload: register(input: $input, transport: BODY) { refreshToken } }";
-const LOGIN: &str = "mutation($input: LoginInput!) { payload: login(input: $input, transport: BODY) { refreshToken } }";
-const REFRESH: &str = "mutation($token: String, $attempt: String) { payload: refresh(refreshToken: $token, attempt: $attempt) { refreshToken } }";
+pub const REGISTER: &str = "mutation($input: RegisterInput!) { payload: register(input: $input, transport: BODY) { refreshToken } }";
+pub const LOGIN: &str = "mutation($input: LoginInput!) { payload: login(input: $input, transport: BODY) { refreshToken } }";
+pub const REFRESH: &str = "mutation($token: String, $attempt: String) { payload: refresh(refreshToken: $token, attempt: $attempt) { refreshToken } }";
 
 /// Registers, then refreshes as fast as it can until the server dies; what was answered, and the call that was not.
 async fn live(origin: String, email: String) -> Option<(String, String, String)> {
@@ -173,7 +174,7 @@ async fn no_account_and_no_session_is_lost() {
 }
 
 /// What the server says of a session's access token: nothing when it is good, else the reason.
-async fn refusal(origin: &str, token: &str) -> Option<String> {
+pub async fn refusal(origin: &str, token: &str) -> Option<String> {
     let response = reqwest::Client::new()
         .post(format!("{origin}/graphql"))
         .bearer_auth(token)

@@ -8,8 +8,10 @@
 mod accounts;
 mod administration;
 mod audit;
+mod backup;
 mod command_line;
 mod cookies;
+mod copy;
 mod crash;
 mod credentials;
 mod devices;
@@ -22,6 +24,7 @@ mod refresh;
 mod register;
 mod revocation;
 mod schema;
+mod sessions_command;
 mod support;
 mod tls;
 mod vectors;

@@ -99,6 +99,33 @@ impl Database {
         };
         rows.into_iter().map(|row| row.text).collect()
     }
+
+    /// Writes so many users into it, each with a session and a line of the audit trail, past the server's back.
+    pub async fn fill(&self, people: u32) {
+        let id = |kind: char| format!("'0190000{kind}-0000-7000-8000-' || (100000000000 + n)");
+        let (user, session, event) = (id('0'), id('1'), id('2'));
+        let numbers = format!(
+            "WITH RECURSIVE numbers(n) AS (SELECT CAST(1 AS bigint) UNION ALL SELECT n + 1 FROM numbers WHERE n < {people})"
+        );
+        let now = countersign::clock::node_time().0;
+        let end = now + 1_000_000_000;
+        self.execute(&format!(
+            "INSERT INTO users (id, email, name, name_key, role, password_hash, created_at) {numbers} \
+             SELECT {user}, 'person' || n || '@example.com', 'Zoë \"\\\t🦀 ' || n, 'zoë', 'USER', 'none', {now} FROM numbers"
+        ))
+        .await;
+        self.execute(&format!(
+            "INSERT INTO sessions (id, user_id, transport, nonce, generation, rotated_at, rotated_before_at, created_at, \
+             refresh_expires_at, expires_at) {numbers} \
+             SELECT {session}, {user}, 'BODY', 'none', 1, {now}, {now}, {now}, {end}, {end} FROM numbers"
+        ))
+        .await;
+        self.execute(&format!(
+            "INSERT INTO auth_events (id, kind, at, user_id, user_agent) {numbers} \
+             SELECT {event}, 'REGISTERED', {now}, {user}, 'agent ' || n FROM numbers"
+        ))
+        .await;
+    }
 }
 
 fn rand_u128() -> u128 {
