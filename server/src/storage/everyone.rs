@@ -3,15 +3,12 @@
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::connect::Lock as _;
+use super::connect::Dialect as _;
 use super::revocations::RevocationColumns;
-use super::schema::{auth_events, longest_access_ttl, revocations, sessions, users};
+use super::schema::{longest_access_ttl, revocations, sessions, users};
 use super::sqlite::Sqlite;
-use super::{AuthEventRow, EndEvent, Ends, Revoked, Storage, StorageError};
+use super::{EndEvent, Ends, Revoked, Storage, StorageError};
 use crate::values::{Mismatch, Reason, SessionId, UnixMillis, UserId};
-
-/// PostgreSQL takes 65,535 values in a statement.
-const ROWS: usize = 1000;
 
 /// Users whose sessions were ended.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +36,6 @@ impl Default for EndedUsers {
 trait Many {
     /// The users behind `after` in order of their ids, locked, with the token version that is theirs after this.
     async fn lock_users(&mut self, after: &str, limit: i64) -> QueryResult<Vec<(String, i64)>>;
-    async fn record(&mut self, events: Vec<AuthEventRow>) -> QueryResult<()>;
     async fn revoke(&mut self, rows: Vec<RevocationColumns>) -> QueryResult<()>;
 }
 
@@ -50,14 +46,6 @@ impl Many for Sqlite {
             .select((users::id, users::token_version + 1))
             .load(self)
             .await
-    }
-
-    async fn record(&mut self, events: Vec<AuthEventRow>) -> QueryResult<()> {
-        for event in events {
-            let one = diesel::insert_into(auth_events::table).values(event);
-            one.execute(self).await?;
-        }
-        Ok(())
     }
 
     async fn revoke(&mut self, rows: Vec<RevocationColumns>) -> QueryResult<()> {
@@ -79,20 +67,9 @@ impl Many for AsyncPgConnection {
             .await
     }
 
-    async fn record(&mut self, events: Vec<AuthEventRow>) -> QueryResult<()> {
-        for some in events.chunks(ROWS) {
-            let all = diesel::insert_into(auth_events::table).values(some.to_vec());
-            all.execute(self).await?;
-        }
-        Ok(())
-    }
-
     async fn revoke(&mut self, rows: Vec<RevocationColumns>) -> QueryResult<()> {
-        for some in rows.chunks(ROWS) {
-            let all = diesel::insert_into(revocations::table).values(some.to_vec());
-            all.execute(self).await?;
-        }
-        Ok(())
+        let all = diesel::insert_into(revocations::table).values(rows);
+        all.execute(self).await.map(|_| ())
     }
 }
 
@@ -114,23 +91,8 @@ impl Storage {
         with_write!(self, |conn| {
             let locked = conn.lock_users(&after.to_string(), limit).await?;
             let ids: Vec<&str> = locked.iter().map(|(id, _)| id.as_str()).collect();
-            let ended: Vec<(String, String)> = diesel::update(sessions::table)
-                .filter(sessions::user_id.eq_any(&ids))
-                .filter(alive!(now))
-                .set(sessions::ended_at.eq(now.0))
-                .returning((sessions::id, sessions::user_id))
-                .get_results(conn)
-                .await?;
-            let sessions = ended.len();
-            let events = ended
-                .into_iter()
-                .map(|(id, user)| Ok(event(SessionId::try_from(id)?, UserId::try_from(user)?)));
-            conn.record(
-                events
-                    .collect::<Result<_, _>>()
-                    .map_err(|error| unreadable(&error))?,
-            )
-            .await?;
+            let theirs = sessions::user_id.eq_any(&ids);
+            let ended = end_sessions!(conn, theirs, now, event);
             diesel::update(users::table.filter(users::id.eq_any(&ids)))
                 .set(users::token_version.eq(users::token_version + 1))
                 .execute(conn)
@@ -157,7 +119,7 @@ impl Storage {
             Ok(EndedUsers {
                 last,
                 users: locked.len(),
-                sessions,
+                sessions: ended.len(),
             })
         })
     }

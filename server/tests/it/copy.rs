@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::command_line::{countersign, create, text};
-use crate::crash::{LOGIN, REFRESH, Server, free_port, refusal, run};
+use crate::crash::{LOGIN, REFRESH, REGISTER, Server, free_port, refusal, run};
 use crate::sessions_command::{login, register};
 use crate::support::{Database, PASSWORD};
 
@@ -151,6 +151,41 @@ async fn users_keep_their_passwords_sessions_and_keys() {
 
     let again = succeeds(&copy(&source, &target));
     assert!(again.contains("This copy is complete"), "{again}");
+}
+
+/// Registers as fast as it can until that is refused; who was acknowledged.
+async fn register_until_refused(origin: String, number: u32) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    for person in 0.. {
+        let email = format!("p{number}-{person}@example.com");
+        let input = json!({ "email": email, "password": PASSWORD, "name": "Ana" });
+        match run(&origin, REGISTER, json!({ "input": input })).await {
+            Some(_) => acknowledged.push(email),
+            None => break,
+        }
+    }
+    acknowledged
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_was_acknowledged_under_load_is_in_the_target() {
+    let (source, target) = (Database::sqlite(), Database::postgres().await);
+    let server = Server::start(&source, free_port(), "8").await;
+    let load: Vec<_> = (0..8)
+        .map(|number| tokio::spawn(register_until_refused(server.origin.clone(), number)))
+        .collect();
+    while count(&source, "users").await < 40 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    succeeds(&copy(&source, &target));
+    let emails = target.texts("SELECT email AS text FROM users").await;
+    for life in load {
+        for email in life.await.unwrap() {
+            assert!(emails.contains(&email), "{email} was lost");
+        }
+    }
+    assert_eq!(emails.len(), count(&source, "users").await);
+    server.kill();
 }
 
 #[tokio::test(flavor = "multi_thread")]
