@@ -17,59 +17,13 @@ use super::marks::{self, Mark, TargetState};
 use super::postgres::Server;
 use super::schema::keys;
 use super::sqlite::{self, Access, Sqlite};
+use super::tables::{BATCH, NOT_COPIED, TABLES, Table};
 use super::{DatabaseUrl, KeyRow, StorageError, migrate};
 use crate::config::DatabaseSettings;
 use crate::values::UnixMillis;
 
-/// How many rows go in one statement.
-const BATCH: usize = 1000;
-
 /// Keeps two copies from one target.
 const ADVISORY_LOCK: i64 = 0x434f_5059;
-
-/// A table, and the unique column in whose order it is copied and compared.
-#[derive(Clone, Copy)]
-struct Table {
-    name: &'static str,
-    key: &'static str,
-    key_is_number: bool,
-    /// Whether each run writes it anew, in one transaction. The others only grow, and a run goes on behind their last row.
-    is_replaced: bool,
-}
-
-const fn replaced(name: &'static str, key: &'static str, key_is_number: bool) -> Table {
-    Table {
-        name,
-        key,
-        key_is_number,
-        is_replaced: true,
-    }
-}
-
-const fn grown(name: &'static str) -> Table {
-    Table {
-        name,
-        key: "id",
-        key_is_number: false,
-        is_replaced: false,
-    }
-}
-
-const REVOCATIONS: &str = "revocations";
-
-/// In the order in which they are copied: users before their sessions.
-const TABLES: [Table; 7] = [
-    replaced("longest_access_ttl", "id", true),
-    replaced("longest_refresh_ttl", "id", true),
-    replaced("keys", "id", false),
-    grown("users"),
-    grown("sessions"),
-    grown("auth_events"),
-    replaced(REVOCATIONS, "seq", true),
-];
-
-/// What the migrations write themselves.
-const NOT_COPIED: [&str; 2] = ["__diesel_schema_migrations", "locks"];
 
 /// Why a copy did not take place, or is not complete.
 #[derive(Debug, thiserror::Error)]
@@ -243,40 +197,6 @@ fn canonical(table: Table, line: &str) -> Result<String, CopyError> {
     let row: serde_json::Value =
         serde_json::from_str(line).map_err(|error| CopyError::Row(table.name, error))?;
     Ok(format!("{row}\n"))
-}
-
-impl Table {
-    /// Sorts before every key.
-    fn first_key(self) -> String {
-        if self.key_is_number { "-1" } else { "" }.to_owned()
-    }
-
-    /// Which of the source's rows are copied: no node needs a revocation that has expired.
-    fn condition(self, now: UnixMillis) -> String {
-        match self.name {
-            REVOCATIONS => format!("expires_at > {}", now.0),
-            _ => "true".to_owned(),
-        }
-    }
-
-    /// The statement that reads the rows behind a key. `make_object` is the database's function for a JSON object.
-    fn batch_query(self, columns: &[String], make_object: &str, condition: &str) -> String {
-        let Self { name, key, .. } = self;
-        let after = if self.key_is_number {
-            "CAST($1 AS bigint)"
-        } else {
-            "$1"
-        };
-        let members: Vec<_> = columns
-            .iter()
-            .map(|column| format!("'{column}', {column}"))
-            .collect();
-        format!(
-            "SELECT CAST({key} AS text) AS key, CAST({make_object}({}) AS text) AS line FROM {name} \
-             WHERE {key} > {after} AND {condition} ORDER BY {name}.{key} LIMIT {BATCH}",
-            members.join(", ")
-        )
-    }
 }
 
 /// A copy, from its first look at the two databases on.

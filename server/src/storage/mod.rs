@@ -114,6 +114,7 @@ mod revocations;
 mod schema;
 mod sessions;
 mod sqlite;
+mod tables;
 mod users;
 
 use std::sync::Arc;
