@@ -143,9 +143,7 @@ impl CopyProgress for Bar {
     fn table(&mut self, phase: CopyPhase, name: &'static str, rows: u64, done: u64) {
         self.0.finish_and_clear();
         self.0 = ProgressBar::new(rows).with_position(done);
-        if let Ok(style) =
-            ProgressStyle::with_template("{msg:32} {bar:30} {pos}/{len} {per_sec} {eta}")
-        {
+        if let Ok(style) = ProgressStyle::with_template("{msg:32} {bar:30} {pos}/{len} {eta}") {
             self.0.set_style(style);
         }
         self.0.set_message(format!("{} {name}", verb(phase)));
