@@ -217,10 +217,11 @@ async fn measure(
     let after = Usage::read(server, database).await;
     let micros = |ticks: u64| ticks * 1_000_000 / clock_ticks_per_second() / count;
     println!(
-        "cost of {operation:?}: node {} µs, PostgreSQL {} µs of processor time, {} bytes of WAL ({count} calls)",
+        "cost of {operation:?}: node {} µs, PostgreSQL {} µs of processor time, {} bytes of WAL ({count} calls; the node has {} KiB)",
         micros(after.node - before.node),
         micros(after.postgres_since(&before)),
         (after.wal_bytes - before.wal_bytes).unsigned_abs() / count,
+        server.memory(),
     );
 }
 
@@ -248,5 +249,4 @@ async fn main() {
     for operation in [Operation::Me, Operation::Refresh, Operation::Login] {
         measure(&server, &mut callers, &database, operation).await;
     }
-    println!("memory of the node afterwards: {} KiB", server.memory());
 }
