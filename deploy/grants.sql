@@ -3,7 +3,7 @@
 \set ON_ERROR_STOP on
 
 GRANT USAGE ON SCHEMA public TO :"node";
-GRANT SELECT ON __diesel_schema_migrations TO :"node";
-GRANT SELECT, INSERT, UPDATE, DELETE ON users, sessions, auth_events, keys, revocations TO :"node";
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO :"node";
+GRANT INSERT, UPDATE, DELETE ON users, sessions, auth_events, keys, revocations TO :"node";
 -- UPDATE is what `SELECT … FOR UPDATE` needs.
-GRANT SELECT, UPDATE ON locks, longest_access_ttl, longest_refresh_ttl TO :"node";
+GRANT UPDATE ON locks, longest_access_ttl, longest_refresh_ttl TO :"node";
