@@ -192,13 +192,16 @@ impl App {
         if !self.revocations.are_current() {
             return Err("the revocations have not been read for more than 5 s");
         }
-        match tokio::time::timeout(READY_LIMIT, self.storage.check()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => {
+        let storage = self.storage.clone();
+        // On a task of its own: a transaction that is broken off would hold its locks.
+        let check = tokio::spawn(async move { storage.check().await });
+        match tokio::time::timeout(READY_LIMIT, check).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(error))) => {
                 tracing::warn!(%error, "not ready");
                 Err("the database is not available")
             }
-            Err(_) => Err("the database does not answer"),
+            Ok(Err(_)) | Err(_) => Err("the database does not answer"),
         }
     }
 

@@ -22,7 +22,11 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Serves until SIGINT or SIGTERM, then finishes the requests under way.
 pub(super) async fn serve(settings: Settings) -> anyhow::Result<()> {
     start_logging(&settings)?;
-    let app = App::start(settings).await?;
+    let app = tokio::select! {
+        started = App::start(settings) => started?,
+        // Somebody may hold the lock of the migrations for long.
+        stopped = stop_signal() => return Ok(stopped?),
+    };
     let settings = &app.settings;
     let (stop, stopping) = watch::channel(());
     let public = listen(settings.http.listen, "COUNTERSIGN_HTTP__LISTEN").await?;

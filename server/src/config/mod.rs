@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -76,8 +77,8 @@ pub struct HttpSettings {
     pub allowed_origins: Vec<String>,
     /// `COUNTERSIGN_HTTP__ALLOWED_HOSTS`: the `Host` names that are answered, without ports.
     pub allowed_hosts: Vec<String>,
-    /// `COUNTERSIGN_HTTP__TRUSTED_PROXIES`: the proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// `COUNTERSIGN_HTTP__TRUSTED_PROXIES`: the addresses or networks of the proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// `COUNTERSIGN_HTTP__ASSETS`: the folder of the built demo and GraphiQL.
     pub assets: PathBuf,
     /// `COUNTERSIGN_HTTP__DRAIN`: how long a node that was told to stop still takes requests, and says that it is not ready.
@@ -389,7 +390,11 @@ impl Settings {
                 _ => Err("is no origin like https://app.example.com, without a path or a slash at the end"),
             }),
             allowed_hosts: source.list("http.allowed_hosts", default_hosts, |text| Ok(text.to_lowercase())),
-            trusted_proxies: source.list("http.trusted_proxies", Vec::new(), |text| text.parse().map_err(|_| "is no IP address")),
+            trusted_proxies: source.list("http.trusted_proxies", Vec::new(), |text| {
+                // A lone address is a network of one.
+                let network = text.parse().or_else(|_| text.parse().map(|ip: IpAddr| IpNet::from(ip)));
+                network.map_err(|_| "is neither an IP address nor a network like 10.0.0.0/8")
+            }),
             assets: source.parsed("http.assets", "web-demo/dist", |text| Ok(PathBuf::from(text))),
             drain: source.duration("http.drain", if development { "0s" } else { "5s" }, "0s", "5m"),
             dev_cookie,

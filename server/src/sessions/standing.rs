@@ -63,14 +63,17 @@ impl Lookups {
                 None => {
                     let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
                     let storage = storage.clone();
-                    // On a task of its own: clients that hang up must not keep the permit.
-                    let lookup = tokio::spawn(async move {
-                        let found =
-                            tokio::time::timeout(LOOKUP_LIMIT, storage.find_session(&id)).await;
+                    // On a task of its own: neither clients that hang up nor the limit break a query off.
+                    let query = tokio::spawn(async move {
+                        let found = storage.find_session(&id).await;
                         drop(permit);
-                        Some(judge(found.ok()?.ok()?, now))
+                        found
                     });
-                    let lookup = async { lookup.await.ok().flatten() }.boxed().shared();
+                    let lookup = async move {
+                        let found = tokio::time::timeout(LOOKUP_LIMIT, query).await;
+                        Some(judge(found.ok()?.ok()?.ok()?, now))
+                    };
+                    let lookup = lookup.boxed().shared();
                     running.insert(id, lookup.clone());
                     lookup
                 }

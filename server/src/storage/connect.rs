@@ -20,7 +20,7 @@ use super::revocations::CHANNEL;
 use super::schema::{auth_events, locks, users};
 use super::sqlite::{self, Access, Sqlite};
 use super::{
-    AuthEventRow, Backend, Embedded, Served, Storage, StorageError, UserRow, marks, migrate,
+    AuthEventRow, Backend, Embedded, Probe, Served, Storage, StorageError, UserRow, marks, migrate,
 };
 use crate::config::DatabaseSettings;
 use crate::values::{UnixMillis, UserId};
@@ -64,13 +64,8 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
-            Self::Postgres(url) => match url::Url::parse(url) {
-                Ok(parsed) => write!(
-                    f,
-                    "postgres://{}{}",
-                    parsed.host_str().unwrap_or_default(),
-                    parsed.path()
-                ),
+            Self::Postgres(url) => match postgres::parse(url) {
+                Ok((config, _)) => f.write_str(&postgres::public_name(&config)),
                 Err(_) => f.write_str("postgres://…"),
             },
         }
@@ -90,35 +85,15 @@ impl Storage {
     /// [`StorageError::Unavailable`] when it cannot be reached, [`StorageError::Migration`] when its schema is not what it has to
     /// be and cannot be brought up to date.
     pub async fn open(settings: &DatabaseSettings) -> Result<Self, StorageError> {
-        let statements = Arc::new(AtomicU64::new(0));
         marks::refuse(settings).await?;
         migrate::prepare(settings).await?;
-        let backend = match &settings.url {
-            DatabaseUrl::Sqlite(path) => {
-                let path = path.display().to_string();
-                Backend::Sqlite(Embedded {
-                    writer: pool(sqlite_setup(Access::Write, &statements), &path, 1, settings)?,
-                    readers: pool(
-                        sqlite_setup(Access::Read, &statements),
-                        &path,
-                        settings.connections,
-                        settings,
-                    )?,
-                    path,
-                })
-            }
-            DatabaseUrl::Postgres(url) => {
-                let server = Arc::new(Server::new(url, settings)?);
-                let setup = postgres_setup(Arc::clone(&server), &statements);
-                Backend::Postgres(Served {
-                    pool: pool(setup, "", settings.connections, settings)?,
-                    limit: settings.statement_timeout + MARGIN,
-                    server,
-                })
-            }
+        let statements = Arc::new(AtomicU64::new(0));
+        let probe = Probe {
+            backend: connect(settings, 1, &Arc::default())?,
         };
         let storage = Self {
-            backend,
+            backend: connect(settings, settings.connections, &statements)?,
+            probe,
             statements,
         };
         storage.database_time().await?;
@@ -138,7 +113,7 @@ impl Storage {
             Backend::Sqlite(_) => "0",
             Backend::Postgres(_) => "current_setting('transaction_read_only')::boolean",
         };
-        let is_read_only = with_write!(self, |conn| {
+        let is_read_only = with_write!(self.probe, |conn| {
             Ok(diesel::select(diesel::dsl::sql::<Bool>(is_read_only))
                 .get_result::<bool>(conn)
                 .await?)
@@ -172,11 +147,49 @@ impl Storage {
         if let Backend::Sqlite(embedded) = &self.backend {
             let mut writer = checkout(&embedded.writer).await?;
             let tidied = writer
-                .batch_execute("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize")
+                .batch_execute("PRAGMA wal_checkpoint(PASSIVE); PRAGMA optimize")
                 .await;
             tidied?;
         }
         Ok(())
+    }
+}
+
+/// The pools of a database, with so many connections at most. Nothing is connected yet.
+fn connect(
+    settings: &DatabaseSettings,
+    connections: usize,
+    statements: &Arc<AtomicU64>,
+) -> Result<Backend, StorageError> {
+    Ok(match &settings.url {
+        DatabaseUrl::Sqlite(path) => {
+            let path = path.display().to_string();
+            let [writer, reader] =
+                [Access::Write, Access::Read].map(|access| sqlite_setup(access, statements));
+            Backend::Sqlite(Embedded {
+                writer: pool(writer, &path, 1, settings)?,
+                readers: pool(reader, &path, connections, settings)?,
+                path,
+            })
+        }
+        DatabaseUrl::Postgres(url) => {
+            let server = Arc::new(Server::new(url, settings)?);
+            let setup = postgres_setup(Arc::clone(&server), statements);
+            Backend::Postgres(Served {
+                pool: pool(setup, "", connections, settings)?,
+                limit: settings.statement_timeout + MARGIN,
+                server,
+            })
+        }
+    })
+}
+
+impl Served {
+    /// One connection that was lost is seldom alone: the idle ones go too, before a try with the next.
+    pub(super) fn renew(&self, error: &StorageError) {
+        if let StorageError::Unavailable(_) = error {
+            self.pool.retain(|_, _| false);
+        }
     }
 }
 
@@ -254,12 +267,12 @@ where
 }
 
 /// Gives a connection back to the pool, unless what happened to it means that the next user could not rely on it.
-pub(super) fn give_back<C, T>(pooled: Object<C>, outcome: &Result<T, StorageError>)
+pub(super) fn give_back<C>(pooled: Object<C>, is_reliable: bool)
 where
     C: PoolableConnection + Send + 'static,
     AsyncDieselConnectionManager<C>: deadpool::managed::Manager<Type = C>,
 {
-    if let Err(StorageError::Unavailable(_)) = outcome {
+    if !is_reliable {
         drop(Object::take(pooled));
     }
 }

@@ -6,6 +6,7 @@ use diesel::backend::Backend;
 use diesel::connection::Connection;
 use diesel::migration::MigrationSource;
 use diesel::prelude::*;
+use diesel::result::Error as DieselError;
 use diesel::sqlite::SqliteConnection;
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
@@ -79,7 +80,8 @@ fn postgres(
     mut conn: AsyncConnectionWrapper<AsyncPgConnection>,
     migrates: bool,
 ) -> Result<(), Fault> {
-    let applied = diesel::sql_query(APPLIED).load(&mut conn);
+    // Behind a pooler a statement and its preparation have to be one transaction.
+    let applied = conn.transaction(|conn| diesel::sql_query(APPLIED).load(conn));
     if is_complete::<diesel::pg::Pg>(&POSTGRES, applied)? || refuse(migrates)? {
         return Ok(());
     }
@@ -101,12 +103,20 @@ fn is_complete<DB: Backend>(
     source: &impl MigrationSource<DB>,
     applied: QueryResult<Vec<Applied>>,
 ) -> Result<bool, Fault> {
-    let applied = applied.unwrap_or_default();
+    let applied = match applied {
+        Err(DieselError::DatabaseError(_, info)) if is_missing(info.message()) => Vec::new(),
+        applied => applied?,
+    };
     let is_applied = |version: &str| applied.iter().any(|row| row.version == version);
     let known = source.migrations()?;
     Ok(known
         .iter()
         .all(|migration| is_applied(&migration.name().version().to_string())))
+}
+
+/// Whether a database says that there is no such table. The names of both tell it apart from other faults.
+fn is_missing(message: &str) -> bool {
+    message.contains("no such table") || message.contains("does not exist")
 }
 
 fn refuse(migrates: bool) -> Result<bool, Fault> {

@@ -26,13 +26,13 @@ macro_rules! with_read {
                             Ok(found)
                         };
                         let outcome = $crate::storage::connect::in_time(served.limit, work).await;
-                        $crate::storage::connect::give_back(pooled, &outcome);
+                        $crate::storage::connect::give_back(pooled, outcome.is_ok());
                         outcome
                     };
                     let outcome: Result<_, $crate::storage::StorageError> = attempt.await;
                     let progress = $crate::storage::retries::Progress::Uncommitted;
                     match outcome {
-                        Err(error) if retries.again(&error, progress).await => {}
+                        Err(error) if retries.again(&error, progress).await => served.renew(&error),
                         outcome => break outcome,
                     }
                 }
@@ -53,7 +53,8 @@ macro_rules! with_write {
                         async |$conn| -> Result<_, $crate::storage::StorageError> { $body },
                     )
                     .await;
-                $crate::storage::connect::give_back(pooled, &outcome);
+                let is_lost = matches!(outcome, Err($crate::storage::StorageError::Unavailable(_)));
+                $crate::storage::connect::give_back(pooled, !is_lost);
                 outcome
             }
             $crate::storage::Backend::Postgres(served) => {
@@ -82,12 +83,14 @@ macro_rules! with_write {
                             },
                         );
                         let outcome = $crate::storage::connect::in_time(served.limit, work).await;
-                        $crate::storage::connect::give_back(pooled, &outcome);
+                        let is_lost =
+                            matches!(outcome, Err($crate::storage::StorageError::Unavailable(_)));
+                        $crate::storage::connect::give_back(pooled, !is_lost);
                         outcome
                     };
                     let outcome: Result<_, $crate::storage::StorageError> = attempt.await;
                     match outcome {
-                        Err(error) if retries.again(&error, progress).await => {}
+                        Err(error) if retries.again(&error, progress).await => served.renew(&error),
                         outcome => break outcome,
                     }
                 }
@@ -145,7 +148,14 @@ pub use users::{ProfileChange, UserFilter, UserRow};
 #[derive(Clone)]
 pub struct Storage {
     backend: Backend,
+    /// For questions about readiness, which must not wait behind requests.
+    probe: Probe,
     statements: Arc<AtomicU64>,
+}
+
+#[derive(Clone)]
+struct Probe {
+    backend: Backend,
 }
 
 #[derive(Clone)]
@@ -274,7 +284,7 @@ impl From<DieselError> for StorageError {
 /// Diesel hands on no code with the faults that it has no name for. PostgreSQL's have to be in English (`lc_messages`).
 fn of_message(message: &str) -> StorageError {
     const CONTENDED: [&str; 1] = ["deadlock detected"];
-    const PASSING: [&str; 16] = [
+    const PASSING: [&str; 21] = [
         "database is locked",
         "disk is full",
         "readonly database",
@@ -289,8 +299,14 @@ fn of_message(message: &str) -> StorageError {
         "due to statement timeout",
         "due to lock timeout",
         "due to idle-in-transaction timeout",
+        "due to user request",
+        // pgbouncer's.
         "query_wait_timeout",
+        "query timeout",
+        "idle transaction timeout",
         "server conn crashed",
+        "server login",
+        "pgbouncer cannot connect",
     ];
     let names = |signs: &[&str]| signs.iter().any(|sign| message.contains(sign));
     match message {

@@ -12,6 +12,7 @@ use diesel_async::{
     AnsiTransactionManager, AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection as _,
     TransactionManager as _,
 };
+use futures_util::FutureExt as _;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -58,7 +59,10 @@ impl Server {
         if config.get_target_session_attrs() == TargetSessionAttrs::Any {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
+        // All hosts that the URL names have their turn within the limit.
+        let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(1);
         config
+            .connect_timeout(settings.connect_timeout / hosts)
             .keepalives_idle(KEEPALIVE)
             .tcp_user_timeout(settings.statement_timeout * 2);
         Ok(Self {
@@ -118,10 +122,18 @@ impl Server {
         S: TlsStream + Unpin + Send + 'static,
     {
         if self.is_pooled {
-            return adopt_pooled(client, connection).await;
+            // A pooler hands every transaction to another connection, so that what Diesel prepares at the start has to be in one.
+            // This is sent before that is, and its answer needs nobody.
+            let _ = client.batch_execute("BEGIN").now_or_never();
         }
         let mut conn =
             AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
+        if self.is_pooled {
+            let committed = conn.batch_execute("COMMIT").await;
+            committed.map_err(ConnectionError::CouldntSetupConfiguration)?;
+            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+            return Ok(conn);
+        }
         // A node that stops in the middle of a transaction must not hold its locks. Our locks are thought out for READ
         // COMMITTED: what is read after a lock has to be what is there then.
         let settings = format!(
@@ -155,27 +167,6 @@ impl Server {
     pub(super) fn is_pooled(&self) -> bool {
         self.is_pooled
     }
-}
-
-/// A pooler hands every transaction to another connection, so that what Diesel prepares at the start has to be in one.
-async fn adopt_pooled<S>(
-    client: Client,
-    connection: Connection<Socket, S>,
-) -> ConnectionResult<AsyncPgConnection>
-where
-    S: TlsStream + Unpin + Send + 'static,
-{
-    // Ends with the client. What goes wrong, the client's statements report.
-    tokio::spawn(connection);
-    client
-        .batch_execute("BEGIN")
-        .await
-        .map_err(|error| refused(&error))?;
-    let mut conn = AsyncPgConnection::try_from(client).await?;
-    let committed = conn.batch_execute("COMMIT").await;
-    committed.map_err(ConnectionError::CouldntSetupConfiguration)?;
-    conn.set_prepared_statement_cache_size(CacheSize::Disabled);
-    Ok(conn)
 }
 
 fn refused(error: &tokio_postgres::Error) -> ConnectionError {
@@ -231,7 +222,7 @@ pub(super) fn parse(url: &str) -> Result<(Config, Option<Roots>), String> {
                     .to_owned(),
             );
         }
-        None => roots.is_some() || !config.get_hosts().iter().all(is_this_machine),
+        None => roots.is_some() || !is_this_machine(&config),
     };
     config.ssl_mode(if encrypted {
         SslMode::Require
@@ -241,14 +232,35 @@ pub(super) fn parse(url: &str) -> Result<(Config, Option<Roots>), String> {
     Ok((config, encrypted.then(|| roots.unwrap_or(Roots::System))))
 }
 
-fn is_this_machine(host: &Host) -> bool {
-    match host {
+/// Whether no byte leaves this machine. Where there is a `hostaddr`, it leads to that and not to the host.
+fn is_this_machine(config: &Config) -> bool {
+    let is_local = |host: &Host| match host {
         Host::Tcp(name) => {
             name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
         }
         #[cfg(unix)]
         Host::Unix(_) => true,
-    }
+    };
+    config.get_hosts().iter().all(is_local)
+        && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
+}
+
+/// What may be shown of it: hosts, ports and the database's name.
+pub(super) fn public_name(config: &Config) -> String {
+    let ports = config.get_ports();
+    let port = |index: usize| ports.get(index).or(ports.first()).copied().unwrap_or(5432);
+    let hosts = config.get_hosts().iter().enumerate();
+    let hosts = hosts.map(|(index, host)| match host {
+        Host::Tcp(name) => format!("{name}:{}", port(index)),
+        #[cfg(unix)]
+        Host::Unix(folder) => folder.display().to_string(),
+    });
+    let name = config.get_dbname().or(config.get_user());
+    format!(
+        "postgres://{}/{}",
+        hosts.collect::<Vec<_>>().join(","),
+        name.unwrap_or_default()
+    )
 }
 
 fn tls(roots: &Roots) -> Result<MakeRustlsConnect, StorageError> {
@@ -314,6 +326,26 @@ mod tests {
             "%2Frun%2Fpostgresql",
         ] {
             assert_eq!(roots(&format!("postgres://{host}/x")), Ok(None), "{host}");
+        }
+    }
+
+    #[test]
+    fn hostaddr_is_where_it_leads() {
+        let elsewhere = roots("postgres://localhost/x?hostaddr=10.0.0.7");
+        assert_eq!(elsewhere, Ok(Some(Roots::System)));
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_password() {
+        for (url, shown) in [
+            ("postgres://app:/Xy9s@db/name", "postgres://db:5432/name"),
+            (
+                "postgres://app:12/a@db:5433,db2:5434/name?sslmode=require",
+                "postgres://db:5433,db2:5434/name",
+            ),
+            ("postgres://app@%2Frun/name", "postgres:///run/name"),
+        ] {
+            assert_eq!(public_name(&parse(url).unwrap().0), shown);
         }
     }
 

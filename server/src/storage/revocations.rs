@@ -22,8 +22,10 @@ pub(super) const CHANNEL: &str = "countersign_revocations";
 const MARGIN: Duration = Duration::from_secs(120);
 /// How long a row is kept past the time when nobody needs it.
 const KEPT: Duration = Duration::from_secs(3600);
-/// A database that takes longer over a connection or a read does not answer.
+/// A database that takes longer over a read does not answer.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
+/// Connecting has a limit of its own by configuration; this is for what comes with it.
+const CONNECT_LIMIT: Duration = Duration::from_secs(65);
 /// The first read brings the whole table, perhaps millions of rows.
 const FIRST_READ_LIMIT: Duration = Duration::from_secs(60);
 
@@ -224,7 +226,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn feed(&self) -> Result<RevocationFeed, StorageError> {
-        in_time(TIME_LIMIT, async {
+        in_time(CONNECT_LIMIT, async {
             Ok(RevocationFeed(match &self.backend {
                 Backend::Sqlite(embedded) => Reader::Sqlite {
                     conn: Box::new(sqlite::connect(&embedded.path, Access::Read).await?),
@@ -240,6 +242,7 @@ impl Storage {
                         conn: Box::new(conn),
                         server: Arc::clone(&served.server),
                         horizon: 0,
+                        started: 0,
                     }
                 }
             }))
@@ -267,6 +270,8 @@ enum Reader {
         server: Arc<Server>,
         /// The oldest transaction whose rows may still be unseen.
         horizon: i64,
+        /// When the server that the horizon is of was started.
+        started: i64,
     },
 }
 
@@ -283,6 +288,7 @@ pub struct FeedRead {
 const POSTGRES_READ: &str = "\
     SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon, \
            (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now, \
+           (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint AS started, \
            seq, kind, subject, min_version, ends_sessions, spared_session, reason, at, expires_at \
     FROM (SELECT $1::bigint AS since) AS start LEFT JOIN revocations ON xid >= since ORDER BY seq";
 
@@ -296,6 +302,8 @@ struct PostgresRow {
     horizon: i64,
     #[diesel(sql_type = sql_types::BigInt)]
     now: i64,
+    #[diesel(sql_type = sql_types::BigInt)]
+    started: i64,
     #[diesel(sql_type = NullableBigInt)]
     seq: Option<i64>,
     #[diesel(sql_type = NullableText)]
@@ -363,6 +371,7 @@ impl RevocationFeed {
                     conn,
                     server,
                     horizon,
+                    started,
                 } => {
                     server.begin_read(conn).await?;
                     let rows: Vec<PostgresRow> = diesel::sql_query(POSTGRES_READ)
@@ -370,8 +379,17 @@ impl RevocationFeed {
                         .load(&mut **conn)
                         .await?;
                     server.end_read(conn).await?;
-                    let now = rows.as_slice().first().map_or(0, |row| row.now);
-                    *horizon = rows.as_slice().first().map_or(*horizon, |row| row.horizon);
+                    let Some(first) = rows.as_slice().first() else {
+                        return Err(StorageError::Refused("a read without a row".to_owned()));
+                    };
+                    let now = first.now;
+                    // Behind a pooler the connection outlives the server. One that lost transactions counts them anew.
+                    if *horizon > first.horizon || (*started != 0 && *started != first.started) {
+                        return Err(StorageError::Unavailable(
+                            "the server is another".to_owned(),
+                        ));
+                    }
+                    (*horizon, *started) = (first.horizon, first.started);
                     let rows = rows.into_iter().filter_map(PostgresRow::columns);
                     (rows.collect(), UnixMillis(now))
                 }
