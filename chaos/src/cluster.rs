@@ -61,6 +61,8 @@ const DRAIN: &str = "2s";
 
 /// One node.
 pub struct Node {
+    /// What it runs; another build takes effect when it is started again.
+    pub build: Build,
     /// Straight to it.
     pub api: Api,
     /// Between it and PostgreSQL, where the plan has one.
@@ -75,8 +77,8 @@ pub struct Node {
 
 impl Node {
     /// Starts its process; that it is ready is another matter.
-    pub fn start(&mut self, build: &Build) -> Result<()> {
-        let mut command = self.command(build);
+    pub fn start(&mut self) -> Result<()> {
+        let mut command = self.command();
         let log = fs::File::options()
             .create(true)
             .append(true)
@@ -86,10 +88,10 @@ impl Node {
         Ok(())
     }
 
-    fn command(&self, build: &Build) -> Command {
-        let mut command = Command::new(&build.binary);
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.build.binary);
         command.envs(self.settings.iter().cloned());
-        if build.drains {
+        if self.build.drains {
             command.env("COUNTERSIGN_HTTP__DRAIN", DRAIN);
         }
         if let Some(clock) = &self.clock {
@@ -163,8 +165,6 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     /// Through the load balancer.
     pub api: Api,
-    /// What the nodes run.
-    pub build: Build,
     /// pgbouncer, where the plan has it.
     pub pooler: Option<Pooler>,
     database: String,
@@ -204,7 +204,7 @@ impl Cluster {
                 false => None,
             };
             let port = proxy.as_ref().map_or(port, |proxy| proxy.port);
-            let mut node = node(number, &at(postgres, port, &name), logs)?;
+            let mut node = node(build, number, &at(postgres, port, &name), logs)?;
             node.proxy = proxy;
             if plan.pooler {
                 node.settings.extend(behind_pooler(&database));
@@ -221,14 +221,13 @@ impl Cluster {
         let mut cluster = Self {
             nodes,
             api: Api::new(port)?,
-            build: build.clone(),
             pooler,
             database,
             _balancer: balancer,
             _folder: folder,
         };
         for node in &mut cluster.nodes {
-            node.start(build)?;
+            node.start()?;
         }
         cluster.recovered().await?;
         Ok(cluster)
@@ -264,7 +263,7 @@ impl Cluster {
     /// Makes an administrator by the command line, and signs them in.
     pub async fn administrator(&self, email: &str, password: &str) -> Result<Session> {
         let node = self.nodes.first().context("there are no nodes")?;
-        let mut command = node.command(&self.build);
+        let mut command = node.command();
         command.args(["users", "create", "--password-stdin", "--role", "ADMIN"]);
         command.args(["--name", "Admin", "--email", email]);
         let (reader, mut writer) = std::io::pipe()?;
@@ -297,7 +296,7 @@ async fn connect(url: &str) -> Result<Client> {
 }
 
 /// A node as an operator would run it in production.
-fn node(number: usize, database: &str, logs: &Path) -> Result<Node> {
+fn node(build: &Build, number: usize, database: &str, logs: &Path) -> Result<Node> {
     let port = free_port()?;
     let public = format!("https://{PUBLIC_HOST}");
     let listen = format!("127.0.0.1:{port}");
@@ -315,6 +314,7 @@ fn node(number: usize, database: &str, logs: &Path) -> Result<Node> {
     ];
     let named = settings.map(|(name, value)| (format!("COUNTERSIGN_{name}"), value.to_owned()));
     Ok(Node {
+        build: build.clone(),
         api: Api::new(port)?,
         proxy: None,
         clock: None,

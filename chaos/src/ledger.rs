@@ -52,6 +52,7 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 struct Books {
     accounts: HashMap<String, Account>,
+    deleted: Vec<String>,
     ended: Vec<String>,
     revoked: Vec<Revoked>,
     lost: Vec<String>,
@@ -100,9 +101,12 @@ impl Ledger {
         }
     }
 
-    /// An account is not followed any further: it was deleted, or its fate is up to the fault.
-    pub fn forget(&self, id: &str) {
-        self.books().accounts.remove(id);
+    /// An account was deleted.
+    pub fn deleted(&self, id: &str) {
+        self.acknowledged();
+        let mut books = self.books();
+        books.accounts.remove(id);
+        books.deleted.push(id.to_owned());
     }
 
     /// Sessions were ended, and with them or without, tokens were taken back.
@@ -185,9 +189,15 @@ impl Ledger {
     /// # Errors
     /// When the database does not answer.
     pub async fn check_database(&self, sql: &Client) -> Result<()> {
-        let (accounts, ended) = {
+        let (accounts, deleted, ended) = {
             let books = self.books();
-            (books.accounts.clone(), books.ended.clone())
+            let Books {
+                accounts,
+                deleted,
+                ended,
+                ..
+            } = &*books;
+            (accounts.clone(), deleted.clone(), ended.clone())
         };
         let mut found = HashMap::new();
         for row in sql
@@ -205,6 +215,9 @@ impl Ledger {
         for row in sql.query(counted, &[]).await? {
             let of: (String, String) = (row.get(0), row.get(1));
             events.insert(of, row.get::<_, i64>(2));
+        }
+        for id in deleted.iter().filter(|id| found.contains_key(*id)) {
+            self.lost(format!("the deletion of {id}"));
         }
         for (id, account) in &accounts {
             let expected = (

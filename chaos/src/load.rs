@@ -42,8 +42,19 @@ pub struct Load {
 }
 
 impl Load {
-    /// Registers everybody and lets them begin.
+    /// Registers everybody and lets them begin, an administrator among them.
     pub async fn start(cluster: &Cluster, size: Size) -> Result<Self> {
+        let mut load = Self::without_administrator(cluster, size).await?;
+        let subjects = (0..2).map(|_| Person::register(&cluster.api, &load.ledger));
+        let subjects = join_all(subjects).await;
+        let subjects = subjects.into_iter().collect::<Result<_>>()?;
+        let admin = Person::administrator(cluster, &load.ledger).await?;
+        load.tasks.spawn(administrate(admin, subjects));
+        Ok(load)
+    }
+
+    /// As [`Self::start`], with nobody who could change what others may do.
+    pub async fn without_administrator(cluster: &Cluster, size: Size) -> Result<Self> {
         let ledger = Arc::new(Ledger::default());
         let mut load = Self {
             ledger: Arc::clone(&ledger),
@@ -52,22 +63,35 @@ impl Load {
             probers: JoinSet::new(),
         };
         let people = (0..size.people).map(|_| Person::register(&cluster.api, &ledger));
-        let subjects = (0..2).map(|_| Person::register(&cluster.api, &ledger));
         for person in join_all(people).await {
             load.tasks.spawn(person?.live());
         }
-        let subjects = join_all(subjects)
-            .await
-            .into_iter()
-            .collect::<Result<_>>()?;
-        let email = address();
-        let session = cluster.administrator(&email, PASSWORD).await?;
-        let admin = Person::new(&cluster.api, &ledger, email, "ADMIN", session);
-        load.tasks.spawn(administrate(admin, subjects));
         for (number, node) in cluster.apis().into_iter().enumerate() {
             load.probers.spawn(probe(Arc::clone(&ledger), node, number));
         }
         Ok(load)
+    }
+
+    /// Waits until the cluster can serve and somebody was served; how long that took.
+    pub async fn recovered(&self, cluster: &mut Cluster) -> Result<Duration> {
+        let start = Instant::now();
+        cluster.recovered().await?;
+        self.wait_for_operations(self.ledger.operations() + 1)
+            .await?;
+        Ok(start.elapsed())
+    }
+
+    async fn wait_for_operations(&self, count: u64) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.ledger.operations() < count {
+            ensure!(
+                Instant::now() < deadline && !xtask::process::interrupted(),
+                "only {} operations were acknowledged",
+                self.ledger.operations()
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
     }
 
     /// Works on until enough was acknowledged, ends, and compares everything with the books.
@@ -77,15 +101,7 @@ impl Load {
         cluster: &Cluster,
         recovery: Duration,
     ) -> Result<Row> {
-        let deadline = Instant::now() + PATIENCE;
-        while self.ledger.operations() < self.size.operations {
-            ensure!(
-                Instant::now() < deadline && !xtask::process::interrupted(),
-                "{fault}: only {} operations were acknowledged",
-                self.ledger.operations()
-            );
-            sleep(Duration::from_millis(20)).await;
-        }
+        self.wait_for_operations(self.size.operations).await?;
         self.ledger.stop();
         while let Some(task) = self.tasks.join_next().await {
             if let Err(error) = task? {
@@ -181,7 +197,8 @@ fn address() -> String {
     format!("p{:016x}@example.com", fastrand::u64(..))
 }
 
-fn attempt() -> String {
+/// A key for [`Api::refresh`].
+pub fn attempt() -> String {
     format!("{:032x}", fastrand::u128(..))
 }
 
@@ -195,7 +212,8 @@ pub struct Person {
     pub password: String,
     /// The session.
     pub session: Session,
-    api: Api,
+    /// How the user calls.
+    pub api: Api,
     ledger: Arc<Ledger>,
 }
 
@@ -217,8 +235,15 @@ impl Person {
         Ok(Self::new(api, ledger, email, "USER", session))
     }
 
+    /// Makes an administrator.
+    pub async fn administrator(cluster: &Cluster, ledger: &Arc<Ledger>) -> Result<Self> {
+        let email = address();
+        let session = cluster.administrator(&email, PASSWORD).await?;
+        Ok(Self::new(&cluster.api, ledger, email, "ADMIN", session))
+    }
+
     /// Somebody who has just signed in for the first time.
-    pub fn new(
+    fn new(
         api: &Api,
         ledger: &Arc<Ledger>,
         email: String,

@@ -75,7 +75,12 @@ pub struct Suite {
 impl Suite {
     /// Three nodes on an empty database.
     pub async fn cluster(&self, plan: &Plan) -> Result<Cluster> {
-        Cluster::start(&self.postgres, &self.build, plan, &self.logs).await
+        self.cluster_of(&self.build, plan).await
+    }
+
+    /// Three nodes of another build.
+    pub async fn cluster_of(&self, build: &Build, plan: &Plan) -> Result<Cluster> {
+        Cluster::start(&self.postgres, build, plan, &self.logs).await
     }
 }
 
