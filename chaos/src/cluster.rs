@@ -89,7 +89,13 @@ impl Node {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.build.binary);
+        let mut command = Owner::Us.command(&self.build.binary);
+        // The developer's own settings are none of ours.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("COUNTERSIGN_") {
+                command.env_remove(name);
+            }
+        }
         command.envs(self.settings.iter().cloned());
         if self.build.drains {
             command.env("COUNTERSIGN_HTTP__DRAIN", DRAIN);
@@ -260,6 +266,17 @@ impl Cluster {
         Ok(start.elapsed())
     }
 
+    /// An error when one of the nodes says that it can serve.
+    pub async fn none_ready(&self) -> Result<()> {
+        for (number, node) in self.nodes.iter().enumerate() {
+            ensure!(
+                !node.api.is_ready().await,
+                "node {number} says that it is ready"
+            );
+        }
+        Ok(())
+    }
+
     /// Makes an administrator by the command line, and signs them in.
     pub async fn administrator(&self, email: &str, password: &str) -> Result<Session> {
         let node = self.nodes.first().context("there are no nodes")?;
@@ -369,7 +386,7 @@ fn balance(port: u16, nodes: &[Node], folder: &Path, logs: &Path) -> Result<Runn
     fs::write(&file, config)?;
     let program = tools::find("haproxy").context("haproxy is missing")?;
     let log = fs::File::create(logs.join("haproxy.log"))?;
-    let mut command = Command::new(program);
+    let mut command = Owner::Us.command(&program);
     command.arg("-db").arg("-f").arg(file);
     Running::start(command.stdout(log.try_clone()?).stderr(log))
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use futures_util::future::join_all;
+use tokio::time::sleep;
 use tokio_postgres::Client;
 
 use crate::api::{Api, Failure, Refusal};
@@ -44,7 +45,7 @@ pub struct Revoked {
 #[derive(Debug, Default)]
 pub struct Ledger {
     operations: AtomicU64,
-    refused_in_time: AtomicU64,
+    refused: AtomicU64,
     stopping: AtomicBool,
     books: Mutex<Books>,
 }
@@ -56,7 +57,7 @@ struct Books {
     ended: Vec<String>,
     revoked: Vec<Revoked>,
     lost: Vec<String>,
-    signed_out: Vec<String>,
+    signed_out: HashMap<String, String>,
     accepted_late: HashMap<String, String>,
     unanswered: Vec<(&'static str, String)>,
 }
@@ -128,7 +129,7 @@ impl Ledger {
     /// A user was signed out whose session nobody ended.
     pub fn signed_out(&self, who: &str, during: &str, refusal: &Refusal) {
         let text = format!("{who}: {during}: {} {}", refusal.code, refusal.reason);
-        self.books().signed_out.push(text);
+        self.books().signed_out.insert(who.to_owned(), text);
     }
 
     /// A call brought no answer, and has to be made again.
@@ -151,34 +152,32 @@ impl Ledger {
         (!latest.is_empty()).then(|| latest[fastrand::usize(..latest.len())].clone())
     }
 
-    /// Asks a node with a revoked token that is past the bound.
-    pub async fn probe(&self, node: &Api, number: usize, revoked: &Revoked) {
+    /// Asks a node with a revoked token; whether it refused, or took it past the bound, which is counted.
+    pub async fn probe(&self, node: &Api, number: usize, revoked: &Revoked) -> bool {
         let age = revoked.at.elapsed();
         match node.me(&revoked.token).await {
-            Ok(_) => {
+            Ok(_) if age > BOUND => {
                 let text = format!("node {number} took a token {age:?} after {}", revoked.by);
-                self.books()
-                    .accepted_late
-                    .insert(revoked.token.clone(), text);
+                let late = &mut self.books().accepted_late;
+                late.insert(revoked.token.clone(), text);
+                true
             }
-            Err(Failure::Refused(refusal))
-                if refusal.reason == "SESSION_ENDED" || refusal.reason == "TOKEN_STALE" =>
-            {
-                self.refused_in_time.fetch_add(1, Ordering::Relaxed);
+            Err(Failure::Refused(_)) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                true
             }
-            Err(_) => {}
+            Ok(_) | Err(Failure::Unanswered(_)) => false,
         }
     }
 
-    /// Asks every node with every revoked token, once they are past the bound.
+    /// Asks every node with every revoked token until it is refused.
     pub async fn probe_all(&self, nodes: &[Api]) {
         let revoked = self.books().revoked.clone();
-        if let Some(last) = revoked.last() {
-            tokio::time::sleep(BOUND.saturating_sub(last.at.elapsed())).await;
-        }
         let each = nodes.iter().enumerate().map(async |(number, node)| {
             for revoked in &revoked {
-                self.probe(node, number, revoked).await;
+                while !self.probe(node, number, revoked).await {
+                    sleep(Duration::from_millis(50)).await;
+                }
             }
         });
         join_all(each).await;
@@ -247,15 +246,19 @@ impl Ledger {
         self.books().accounts.values().cloned().collect()
     }
 
-    /// How many revoked tokens a node refused for being revoked.
-    pub fn refused_in_time(&self) -> u64 {
-        self.refused_in_time.load(Ordering::Relaxed)
+    /// How often a node refused a revoked token.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// What proved wrong: lost, accepted late, signed out.
     pub fn faults(&self) -> [Vec<String>; 3] {
         let books = self.books();
-        let late = books.accepted_late.values().cloned().collect();
-        [books.lost.clone(), late, books.signed_out.clone()]
+        let texts = |of: &HashMap<String, String>| of.values().cloned().collect();
+        [
+            books.lost.clone(),
+            texts(&books.accepted_late),
+            texts(&books.signed_out),
+        ]
     }
 }

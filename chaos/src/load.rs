@@ -28,6 +28,8 @@ pub struct Size {
     pub operations: u64,
     /// How often a fault is repeated.
     pub rounds: usize,
+    /// How many races are run.
+    pub races: usize,
     /// Revocations whose time is taken.
     pub revocations: usize,
 }
@@ -113,7 +115,7 @@ impl Load {
         self.ledger.probe_all(&cluster.apis()).await;
         self.probers.shutdown().await;
         ensure!(
-            self.ledger.refused_in_time() > 0,
+            self.ledger.refused() > 0,
             "{fault}: no revoked token was tried"
         );
         Ok(self.row(fault, recovery))

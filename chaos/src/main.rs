@@ -10,11 +10,12 @@ mod report;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
+use tokio::time::sleep;
 use xtask::postgres::Postgres;
 use xtask::{process, tools};
 
@@ -50,12 +51,14 @@ const FULL: Size = Size {
     people: 16,
     operations: 1000,
     rounds: 3,
+    races: 240,
     revocations: 1000,
 };
 const SHORT: Size = Size {
     people: 8,
     operations: 100,
     rounds: 1,
+    races: 24,
     revocations: 50,
 };
 
@@ -112,8 +115,10 @@ async fn run(cli: Cli) -> Result<()> {
         suite.logs = cli.logs.join(fault.name);
         // What the last run wrote; there may be none.
         let _ = std::fs::remove_dir_all(&suite.logs);
-        let result = (fault.run)(&mut suite).await;
-        ensure!(!process::interrupted(), "interrupted");
+        let result = tokio::select! {
+            result = (fault.run)(&mut suite) => result,
+            () = interrupted() => bail!("interrupted"),
+        };
         let row = result.unwrap_or_else(|error| Row::failed(fault.name, &error));
         let outcome = if row.passed() { "ok" } else { "FAILED" };
         println!(
@@ -135,6 +140,13 @@ async fn run(cli: Cli) -> Result<()> {
         rows.len()
     );
     Ok(())
+}
+
+/// Waits until somebody asks to stop; what a fault has broken is then mended by the end of its processes.
+async fn interrupted() {
+    while !process::interrupted() {
+        sleep(Duration::from_millis(100)).await;
+    }
 }
 
 fn chosen(cli: &Cli) -> Vec<&'static Fault> {

@@ -10,8 +10,10 @@ use crate::cluster::Plan;
 use crate::load::Load;
 use crate::report::Row;
 
-/// Seconds that one clock is off, one after the other: within the leeway of tokens, minutes, hours.
-const STEPS: [i64; 6] = [25, -25, 300, -300, 7200, -7200];
+/// Seconds that one clock is off, one after the other: hours, minutes, within the leeway of tokens.
+const STEPS: [i64; 6] = [7200, -300, 25, -7200, 300, -25];
+/// A node measures its clock every second.
+const NOTICED: Duration = Duration::from_millis(1500);
 
 /// One node's clock is set forward and back while the others are right.
 pub async fn stepped(fault: &'static str, suite: &mut Suite) -> Result<Row> {
@@ -22,13 +24,12 @@ pub async fn stepped(fault: &'static str, suite: &mut Suite) -> Result<Row> {
     let mut cluster = suite.cluster(&plan).await?;
     let load = Load::start(&cluster, suite.size).await?;
     let mut recovery = Duration::ZERO;
-    for round in 0..suite.size.rounds {
-        for step in STEPS {
-            sleep(Duration::from_millis(500)).await;
-            let node = &cluster.nodes[round % cluster.nodes.len()];
-            node.set_clock(step)?;
-            recovery = recovery.max(load.recovered(&mut cluster).await?);
-        }
+    let steps = STEPS.into_iter().cycle().take(3 * suite.size.rounds);
+    for (number, step) in steps.enumerate() {
+        let node = &cluster.nodes[number / 3 % cluster.nodes.len()];
+        node.set_clock(step)?;
+        sleep(NOTICED).await;
+        recovery = recovery.max(NOTICED + load.recovered(&mut cluster).await?);
     }
     load.finish(fault, &cluster, recovery).await
 }

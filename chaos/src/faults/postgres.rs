@@ -39,6 +39,7 @@ async fn down(
             sleep(Duration::from_secs(2)).await;
             suite.postgres.stop(*way)?;
             sleep(away).await;
+            cluster.none_ready().await?;
             suite.postgres.resume()?;
             recovery = recovery.max(load.recovered(&mut cluster).await?);
         }
@@ -55,6 +56,7 @@ pub async fn frozen(fault: &'static str, suite: &mut Suite) -> Result<Row> {
         sleep(Duration::from_secs(2)).await;
         let frozen = Frozen::new(suite.postgres.pid().context("PostgreSQL does not run")?)?;
         sleep(Duration::from_secs(8)).await;
+        cluster.none_ready().await?;
         drop(frozen);
         recovery = recovery.max(load.recovered(&mut cluster).await?);
     }

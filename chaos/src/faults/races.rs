@@ -48,10 +48,8 @@ pub async fn logins(fault: &'static str, suite: &mut Suite) -> Result<Row> {
     let mut cluster = suite.cluster(&Plan::default()).await?;
     let load = Load::start(&cluster, beside(suite.size)).await?;
     let admin = Person::administrator(&cluster, &load.ledger).await?;
-    for _ in 0..10 * suite.size.rounds {
-        for act in ACTS {
-            race_logins(&cluster, &load, &admin, act).await?;
-        }
+    for act in ACTS.into_iter().cycle().take(suite.size.races) {
+        race_logins(&cluster, &load, &admin, act).await?;
     }
     let recovery = load.recovered(&mut cluster).await?;
     load.finish(fault, &cluster, recovery).await
@@ -60,12 +58,12 @@ pub async fn logins(fault: &'static str, suite: &mut Suite) -> Result<Row> {
 async fn race_logins(cluster: &Cluster, load: &Load, admin: &Person, act: Act) -> Result<()> {
     let (apis, ledger) = (cluster.apis(), &load.ledger);
     let person = Person::register(&cluster.api, ledger).await?;
-    let logins = apis.iter().map(async |node| {
-        sleep(Duration::from_millis(fastrand::u64(..15))).await;
+    let logins = apis.iter().chain(&apis).map(async |node| {
+        sleep(Duration::from_millis(fastrand::u64(..40))).await;
         again("login", ledger, || node.login(&person.email, PASSWORD)).await
     });
     let acting = async {
-        sleep(Duration::from_millis(fastrand::u64(..15))).await;
+        sleep(Duration::from_millis(fastrand::u64(..20))).await;
         perform(act, any(&apis), ledger, admin, &person).await
     };
     let (logins, acted) = join(join_all(logins), acting).await;
@@ -172,25 +170,20 @@ pub async fn administrators(fault: &'static str, suite: &mut Suite) -> Result<Ro
         Person::administrator(&cluster, &load.ledger).await?,
         Person::administrator(&cluster, &load.ledger).await?,
     ];
-    for _ in 0..10 * suite.size.rounds {
-        for attack in ATTACKS {
-            let done = fight(&cluster, &load.ledger, attack, &pair).await?;
-            let query = "SELECT count(*) FROM users WHERE role = 'ADMIN' AND disabled_at IS NULL";
-            let left: i64 = sql.query_one(query, &[]).await?.get(0);
-            if left < 1 || done == [true, true] {
-                load.ledger
-                    .lost(format!("{attack:?}: {done:?} left {left} administrators"));
-                return load.finish(fault, &cluster, Duration::ZERO).await;
-            }
-            if let Some(winner) = winner(attack, done) {
-                let [first, second] = &mut pair;
-                let (winner, loser) = if winner == 0 {
-                    (first, second)
-                } else {
-                    (second, first)
-                };
-                make_peace(&cluster, &load, attack, winner, loser).await?;
-            }
+    for attack in ATTACKS.into_iter().cycle().take(suite.size.races) {
+        let done = fight(&cluster, &load.ledger, attack, &pair).await?;
+        let query = "SELECT count(*) FROM users WHERE role = 'ADMIN' AND disabled_at IS NULL";
+        let left: i64 = sql.query_one(query, &[]).await?.get(0);
+        if left < 1 || done == [true, true] {
+            let text = format!("{attack:?}: {done:?} left {left} administrators");
+            load.ledger.lost(text);
+            break;
+        }
+        let [first, second] = &mut pair;
+        match winner(attack, done) {
+            Some(0) => make_peace(&cluster, &load, attack, first, second).await?,
+            Some(_) => make_peace(&cluster, &load, attack, second, first).await?,
+            None => {}
         }
     }
     let recovery = load.recovered(&mut cluster).await?;
@@ -302,7 +295,7 @@ pub async fn refreshes(fault: &'static str, suite: &mut Suite) -> Result<Row> {
     let mut cluster = suite.cluster(&Plan::default()).await?;
     let load = Load::start(&cluster, beside(suite.size)).await?;
     let mut person = Person::register(&cluster.api, &load.ledger).await?;
-    for _ in 0..5 * suite.size.rounds {
+    for _ in 0..suite.size.races.div_ceil(8) {
         race_refreshes(&cluster.apis(), &load.ledger, &mut person).await?;
     }
     let recovery = load.recovered(&mut cluster).await?;
