@@ -1,6 +1,6 @@
 //! What happens to the nodes' clocks.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use tokio::time::sleep;
@@ -12,8 +12,8 @@ use crate::report::Row;
 
 /// Seconds that one clock is off, one after the other: hours, minutes, within the leeway of tokens.
 const STEPS: [i64; 6] = [7200, -300, 25, -7200, 300, -25];
-/// A node measures its clock every second.
-const NOTICED: Duration = Duration::from_millis(1500);
+/// A node measures its clock every second, and twice after a step.
+const NOTICED: Duration = Duration::from_millis(3000);
 
 /// One node's clock is set forward and back while the others are right.
 pub async fn stepped(fault: &'static str, suite: &mut Suite) -> Result<Row> {
@@ -28,8 +28,14 @@ pub async fn stepped(fault: &'static str, suite: &mut Suite) -> Result<Row> {
     for (number, step) in steps.enumerate() {
         let node = &cluster.nodes[number / 3 % cluster.nodes.len()];
         node.set_clock(step)?;
-        sleep(NOTICED).await;
-        recovery = recovery.max(NOTICED + load.recovered(&mut cluster).await?);
+        let set = Instant::now();
+        while set.elapsed() < NOTICED {
+            if !node.api.is_ready().await {
+                recovery = recovery.max(set.elapsed());
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
     }
+    load.recovered(&mut cluster).await?;
     load.finish(fault, &cluster, recovery).await
 }

@@ -42,7 +42,7 @@ pub async fn node_cut_off(fault: &'static str, suite: &mut Suite) -> Result<Row>
 pub async fn connections_reset(fault: &'static str, suite: &mut Suite) -> Result<Row> {
     let mut cluster = suite.cluster(&PROXIES).await?;
     let load = Load::start(&cluster, suite.size).await?;
-    for _ in 0..10 * suite.size.rounds {
+    for _ in 0..6 * suite.size.rounds {
         sleep(Duration::from_millis(fastrand::u64(300..700))).await;
         proxies(&cluster).for_each(Proxy::reset);
     }
@@ -54,12 +54,12 @@ pub async fn connections_reset(fault: &'static str, suite: &mut Suite) -> Result
 pub async fn notifications_cut(fault: &'static str, suite: &mut Suite) -> Result<Row> {
     let mut cluster = suite.cluster(&PROXIES).await?;
     let load = Load::start(&cluster, suite.size).await?;
-    for _ in 0..10 * suite.size.rounds {
+    for _ in 0..6 * suite.size.rounds {
         sleep(Duration::from_millis(fastrand::u64(300..700))).await;
         proxies(&cluster).for_each(Proxy::reset_listeners);
     }
     proxies(&cluster).for_each(|proxy| proxy.swallow_notifications(true));
-    sleep(Duration::from_secs(6)).await;
+    sleep(Duration::from_secs(3)).await;
     proxies(&cluster).for_each(|proxy| proxy.swallow_notifications(false));
     let recovery = load.recovered(&mut cluster).await?;
     load.finish(fault, &cluster, recovery).await

@@ -60,7 +60,7 @@ async fn restart_all(load: &Load, cluster: &mut Cluster) -> Result<Duration> {
     let mut recovery = Duration::ZERO;
     for number in 0..cluster.nodes.len() {
         // Long enough for the load balancer to have seen the node before.
-        sleep(Duration::from_secs(2)).await;
+        sleep(Duration::from_secs(1)).await;
         let node = &mut cluster.nodes[number];
         node.stop().await?;
         node.start()?;
