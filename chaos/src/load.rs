@@ -46,15 +46,12 @@ pub struct Load {
 impl Load {
     /// Registers everybody and lets them begin, an administrator among them.
     pub async fn start(cluster: &Cluster, size: Size) -> Result<Self> {
-        eprintln!("T load {:?}", Instant::now());
         let mut load = Self::without_administrator(cluster, size).await?;
-        eprintln!("T registered {:?}", Instant::now());
         let subjects = (0..2).map(|_| Person::register(&cluster.api, &load.ledger));
         let subjects = join_all(subjects).await;
         let subjects = subjects.into_iter().collect::<Result<_>>()?;
         let admin = Person::administrator(cluster, &load.ledger).await?;
         load.tasks.spawn(administrate(admin, subjects));
-        eprintln!("T loaded {:?}", Instant::now());
         Ok(load)
     }
 
@@ -107,20 +104,15 @@ impl Load {
         recovery: Duration,
     ) -> Result<Row> {
         self.wait_for_operations(self.size.operations).await?;
-        eprintln!("T stop {:?}", Instant::now());
         self.ledger.stop();
         while let Some(task) = self.tasks.join_next().await {
             if let Err(error) = task? {
                 self.ledger.lost(error.to_string());
             }
         }
-        eprintln!("T tasks done {:?}", Instant::now());
         self.ledger.check_database(&cluster.sql().await?).await?;
-        eprintln!("T db {:?}", Instant::now());
         self.check_passwords(&cluster.api).await;
-        eprintln!("T pw {:?}", Instant::now());
         self.ledger.probe_all(&cluster.apis()).await;
-        eprintln!("T probed {:?} {}", Instant::now(), self.ledger.refused());
         self.probers.shutdown().await;
         ensure!(
             self.ledger.refused() > 0,
@@ -184,12 +176,7 @@ pub async fn again<T, F: Future<Output = Answer<T>>>(
     let deadline = Instant::now() + PATIENCE;
     let mut repeated = false;
     loop {
-        let st = Instant::now();
-        let r = call().await;
-        if st.elapsed() > Duration::from_secs(2) {
-            eprintln!("SLOW {operation} {:?} {:?}", st.elapsed(), r.as_ref().err());
-        }
-        match r {
+        match call().await {
             Ok(answer) => return Ok(Ok(answer)),
             Err(Failure::Refused(refusal)) => {
                 return Ok(Err(Refusal {

@@ -51,7 +51,7 @@ const FULL: Size = Size {
     people: 16,
     operations: 1000,
     rounds: 3,
-    races: 240,
+    races: 120,
     revocations: 1000,
 };
 const SHORT: Size = Size {

@@ -37,14 +37,10 @@ async fn down(
     for _ in 0..suite.size.rounds {
         for way in ways {
             sleep(Duration::from_secs(2)).await;
-            eprintln!("T stopping {:?}", std::time::Instant::now());
             suite.postgres.stop(*way)?;
-            eprintln!("T stopped {:?}", std::time::Instant::now());
             sleep(away).await;
             cluster.none_ready().await?;
-            eprintln!("T resuming {:?}", std::time::Instant::now());
             suite.postgres.resume()?;
-            eprintln!("T resumed {:?}", std::time::Instant::now());
             recovery = recovery.max(load.recovered(&mut cluster).await?);
         }
     }
