@@ -102,6 +102,21 @@ impl Ledger {
         }
     }
 
+    /// An account got another role.
+    pub fn role_changed(&self, id: &str, role: &'static str) {
+        self.changed(id, "ROLE_CHANGED", |account| account.role = role);
+    }
+
+    /// An account was switched off or on.
+    pub fn switched(&self, id: &str, disabled: bool) {
+        let event = if disabled {
+            "USER_DISABLED"
+        } else {
+            "USER_ENABLED"
+        };
+        self.changed(id, event, |account| account.disabled = disabled);
+    }
+
     /// An account was deleted.
     pub fn deleted(&self, id: &str) {
         self.acknowledged();

@@ -438,7 +438,7 @@ async fn change_role(admin: &mut Person, subject: &mut Person) -> Result<()> {
         .await?;
         let ledger = &admin.ledger;
         ledger.revoked(&subject.session.access_token, None, "setRole");
-        ledger.changed(&subject.id, "ROLE_CHANGED", |account| account.role = role);
+        ledger.role_changed(&subject.id, role);
         subject.refresh().await?;
         subject.look().await?;
     }
@@ -446,7 +446,7 @@ async fn change_role(admin: &mut Person, subject: &mut Person) -> Result<()> {
 }
 
 async fn switch_off_and_on(admin: &mut Person, subject: &mut Person) -> Result<()> {
-    for (disabled, event) in [(true, "USER_DISABLED"), (false, "USER_ENABLED")] {
+    for disabled in [true, false] {
         act(admin, "setDisabled", |api, token| {
             let id = subject.id.clone();
             async move { api.set_disabled(&token, &id, disabled).await }
@@ -461,13 +461,13 @@ async fn switch_off_and_on(admin: &mut Person, subject: &mut Person) -> Result<(
             } = &subject.session;
             ledger.revoked(access_token, Some(session_id), "setDisabled");
         }
-        ledger.changed(&subject.id, event, |account| account.disabled = disabled);
+        ledger.switched(&subject.id, disabled);
     }
     subject.login().await
 }
 
 /// An act of an administrator, with what the client library does about stale tokens.
-pub async fn act<F: Future<Output = Answer<()>>>(
+async fn act<F: Future<Output = Answer<()>>>(
     admin: &mut Person,
     operation: &'static str,
     call: impl Fn(Api, String) -> F,

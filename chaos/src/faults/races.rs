@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 use futures_util::future::{join, join_all};
 use tokio::time::sleep;
 
 use crate::Suite;
-use crate::api::{Answer, Api, Refusal, Session};
+use crate::api::{Answer, Api, Session};
 use crate::cluster::{Cluster, Plan};
 use crate::ledger::Ledger;
 use crate::load::{Load, PASSWORD, Person, Size, again, attempt};
@@ -25,6 +25,8 @@ fn beside(size: Size) -> Size {
 fn any(apis: &[Api]) -> &Api {
     &apis[fastrand::usize(..apis.len())]
 }
+
+const NEW_PASSWORD: &str = "plum tractor ninety eight";
 
 /// What a login must not survive.
 #[derive(Clone, Copy, Debug)]
@@ -64,13 +66,15 @@ async fn race_logins(cluster: &Cluster, load: &Load, admin: &Person, act: Act) -
     });
     let acting = async {
         sleep(Duration::from_millis(fastrand::u64(..20))).await;
-        perform(act, any(&apis), ledger, admin, &person).await
+        let node = any(&apis);
+        again("an act", ledger, || act.call(node, admin, &person)).await
     };
     let (logins, acted) = join(join_all(logins), acting).await;
     if let Err(refusal) = acted? {
         ledger.lost(format!("{act:?} was refused: {refusal:?}"));
         return Ok(());
     }
+    act.note(ledger, &person);
     for login in logins {
         // A refusal is right: the act came first.
         if let Ok(session) = login? {
@@ -81,51 +85,31 @@ async fn race_logins(cluster: &Cluster, load: &Load, admin: &Person, act: Act) -
     Ok(())
 }
 
-async fn perform(
-    act: Act,
-    node: &Api,
-    ledger: &Ledger,
-    admin: &Person,
-    person: &Person,
-) -> Result<Result<(), Refusal>> {
-    let (token, admin) = (&person.session.access_token, &admin.session.access_token);
-    let new = format!("{PASSWORD} indeed");
-    let answer = match act {
-        Act::ChangePassword => {
-            let change = again("changePassword", ledger, || {
-                node.change_password(token, PASSWORD, &new)
-            });
-            change.await?.map(|_| ())
+impl Act {
+    async fn call(self, node: &Api, admin: &Person, person: &Person) -> Answer<()> {
+        let (token, admin) = (&person.session.access_token, &admin.session.access_token);
+        match self {
+            Self::ChangePassword => {
+                let changed = node.change_password(token, PASSWORD, NEW_PASSWORD).await;
+                changed.map(|_| ())
+            }
+            Self::Disable => node.set_disabled(admin, &person.id, true).await,
+            Self::DeleteUser => node.delete_user(admin, &person.id).await,
+            Self::DeleteAccount => node.delete_account(token, PASSWORD).await,
         }
-        Act::Disable => {
-            again("setDisabled", ledger, || {
-                node.set_disabled(admin, &person.id, true)
-            })
-            .await?
-        }
-        Act::DeleteUser => {
-            again("deleteUser", ledger, || node.delete_user(admin, &person.id)).await?
-        }
-        Act::DeleteAccount => {
-            again("deleteAccount", ledger, || {
-                node.delete_account(token, PASSWORD)
-            })
-            .await?
-        }
-    };
-    if answer.is_ok() {
-        match act {
-            Act::ChangePassword => ledger.changed(&person.id, "PASSWORD_CHANGED", |account| {
-                account.password = new;
+    }
+
+    fn note(self, ledger: &Ledger, person: &Person) {
+        match self {
+            Self::ChangePassword => ledger.changed(&person.id, "PASSWORD_CHANGED", |account| {
+                NEW_PASSWORD.clone_into(&mut account.password);
             }),
-            Act::Disable => ledger.changed(&person.id, "USER_DISABLED", |account| {
-                account.disabled = true
-            }),
-            Act::DeleteUser | Act::DeleteAccount => ledger.deleted(&person.id),
+            Self::Disable => ledger.switched(&person.id, true),
+            Self::DeleteUser | Self::DeleteAccount => ledger.deleted(&person.id),
         }
+        let token = &person.session.access_token;
         ledger.revoked(token, None, "an act that raced a login");
     }
-    Ok(answer)
 }
 
 async fn must_have_ended(apis: &[Api], ledger: &Ledger, act: Act, session: &Session) -> Result<()> {
@@ -202,9 +186,7 @@ async fn fight(
     let strike = async |number: usize| {
         let (node, own) = (&apis[(offset + number) % apis.len()], &pair[number]);
         let (token, other) = (&own.session.access_token, &pair[1 - number].id);
-        let answer = again("an act of an administrator", ledger, || {
-            attack.call(node, token, other)
-        });
+        let answer = again("an act", ledger, || attack.call(node, token, other));
         Ok::<_, anyhow::Error>(answer.await?.is_ok())
     };
     let (first, second) = join(strike(0), strike(1)).await;
@@ -247,42 +229,24 @@ async fn make_peace(
     let ended = (!matches!(attack, Attack::Demote)).then_some(session_id.as_str());
     ledger.revoked(access_token, ended, "the other administrator");
     match attack {
-        Attack::Demote => {
-            ledger.changed(&loser.id, "ROLE_CHANGED", |account| account.role = "USER")
-        }
-        Attack::Disable => ledger.changed(&loser.id, "USER_DISABLED", |account| {
-            account.disabled = true
-        }),
+        Attack::Demote => ledger.role_changed(&loser.id, "USER"),
+        Attack::Disable => ledger.switched(&loser.id, true),
         Attack::Leave => {
             ledger.deleted(&loser.id);
             *loser = Person::register(&cluster.api, ledger).await?;
         }
     }
     let (api, token) = (&winner.api, &winner.session.access_token);
-    let answer = match attack {
-        Attack::Disable => {
-            again("setDisabled", ledger, || {
-                api.set_disabled(token, &loser.id, false)
-            })
-            .await?
-        }
-        _ => {
-            again("setRole", ledger, || {
-                api.set_role(token, &loser.id, "ADMIN")
-            })
-            .await?
-        }
-    };
-    if let Err(refusal) = answer {
-        ledger.lost(format!(
-            "{attack:?}: the winner is no administrator: {refusal:?}"
-        ));
+    let answer = again("an act", ledger, async || match attack {
+        Attack::Disable => api.set_disabled(token, &loser.id, false).await,
+        Attack::Demote | Attack::Leave => api.set_role(token, &loser.id, "ADMIN").await,
+    });
+    if let Err(refusal) = answer.await? {
+        bail!("{attack:?}: the winner is no administrator: {refusal:?}");
     }
     match attack {
-        Attack::Disable => ledger.changed(&loser.id, "USER_ENABLED", |account| {
-            account.disabled = false
-        }),
-        _ => ledger.changed(&loser.id, "ROLE_CHANGED", |account| account.role = "ADMIN"),
+        Attack::Disable => ledger.switched(&loser.id, false),
+        Attack::Demote | Attack::Leave => ledger.role_changed(&loser.id, "ADMIN"),
     }
     loser.login().await
 }
@@ -338,7 +302,10 @@ async fn race_refreshes(apis: &[Api], ledger: &Ledger, person: &mut Person) -> R
     for _ in &sessions {
         ledger.acknowledged();
     }
-    person.session = sessions.pop().context("nobody was answered")?;
+    match sessions.pop() {
+        Some(session) => person.session = session,
+        None => person.login().await?,
+    }
     Ok(())
 }
 
