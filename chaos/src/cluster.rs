@@ -135,7 +135,7 @@ impl Node {
             let running = self.running.as_mut().context("a node was not started")?;
             let gone = !running.alive()? || process::interrupted();
             if gone || Instant::now() > deadline {
-                let log = fs::read_to_string(&self.log)?;
+                let log = self.log()?;
                 let lines: Vec<&str> = log.lines().collect();
                 let last = &lines[lines.len().saturating_sub(20)..];
                 bail!("a node does not become ready:\n{}", last.join("\n"));
@@ -143,6 +143,11 @@ impl Node {
             sleep(Duration::from_millis(20)).await;
         }
         Ok(())
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(&self.log)?)
     }
 
     /// Sets its clock so many seconds beside the machine's.

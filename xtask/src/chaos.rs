@@ -41,11 +41,10 @@ pub(crate) fn short(project: &Project) -> Command {
 
 pub(crate) fn run(project: &Project, mut steps: Steps, options: &Options) -> Result<()> {
     steps.expect(1);
-    let command = steps.step("tools and builds", |step| {
+    let mut command = steps.step("tools and builds", |step| {
         tools::require_chaos_tools(project, step)?;
         prepare(project, step, options)
     })?;
-    let mut command = command;
     Running::start(&mut command)?.wait("the fault suite")
 }
 
@@ -67,8 +66,10 @@ fn prepare(project: &Project, step: &Step, options: &Options) -> Result<Command>
     for fault in &options.only {
         command.args(["--only", fault]);
     }
-    let upgrades = !options.short
-        && (options.only.is_empty() || options.only.iter().any(|fault| fault == "rolling-upgrade"));
+    let upgrades = match options.only.is_empty() {
+        true => !options.short,
+        false => options.only.iter().any(|fault| fault == "rolling-upgrade"),
+    };
     if let Some(binary) = &options.previous {
         command.arg("--previous").arg(binary);
     } else if upgrades {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use tokio::time::sleep;
 
 use crate::Suite;
@@ -36,6 +36,8 @@ pub async fn stepped(fault: &'static str, suite: &mut Suite) -> Result<Row> {
             sleep(Duration::from_millis(20)).await;
         }
     }
+    let noticed = cluster.nodes[0].log()?.contains("the clock jumped");
+    ensure!(noticed, "libfaketime does not set the nodes' clocks");
     load.recovered(&mut cluster).await?;
     load.finish(fault, &cluster, recovery).await
 }
