@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 use tokio::time::sleep;
 use tokio_postgres::{Client, NoTls};
 use xtask::postgres::{Owner, Postgres, free_port};
@@ -202,7 +203,7 @@ impl Cluster {
         let database = at(postgres, postgres.port(), &name);
 
         let pooler = match plan.pooler {
-            true => Some(Pooler::start(postgres, logs)?),
+            true => Some(Pooler::start(postgres, logs).await?),
             false => None,
         };
         let mut nodes = Vec::new();
@@ -406,7 +407,7 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    fn start(postgres: &Postgres, logs: &Path) -> Result<Self> {
+    async fn start(postgres: &Postgres, logs: &Path) -> Result<Self> {
         let owner = Owner::choose()?;
         let folder = tempfile::Builder::new()
             .prefix("countersign-pgbouncer-")
@@ -435,6 +436,11 @@ impl Pooler {
             running: None,
         };
         pooler.resume()?;
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            ensure!(Instant::now() < deadline, "pgbouncer does not start");
+            sleep(Duration::from_millis(20)).await;
+        }
         Ok(pooler)
     }
 

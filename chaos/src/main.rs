@@ -58,7 +58,7 @@ const SHORT: Size = Size {
     people: 8,
     operations: 100,
     rounds: 1,
-    races: 24,
+    races: 12,
     revocations: 50,
 };
 
