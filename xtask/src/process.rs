@@ -23,7 +23,10 @@ static GROUPS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
 /// Makes Ctrl-C, SIGTERM and SIGHUP end the children (the second time with SIGKILL); `main` then
 /// returns by itself, and so runs the destructors that stop PostgreSQL and remove temporary folders.
-pub(crate) fn stop_children_on_interrupt() -> Result<()> {
+///
+/// # Errors
+/// When the process listens already.
+pub fn stop_children_on_interrupt() -> Result<()> {
     ctrlc::set_handler(|| {
         let again = INTERRUPTED.swap(true, Ordering::SeqCst);
         let signal = if again {
@@ -40,19 +43,22 @@ pub(crate) fn stop_children_on_interrupt() -> Result<()> {
 }
 
 /// Whether the developer asked to stop.
-pub(crate) fn interrupted() -> bool {
+pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
 /// A running child; dropping it ends its group and waits.
-pub(crate) struct Running {
+pub struct Running {
     child: Child,
     group: i32,
 }
 
 impl Running {
     /// Starts `command`, without standard input.
-    pub(crate) fn start(command: &mut Command) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When it cannot be started, or the developer asked to stop.
+    pub fn start(command: &mut Command) -> Result<Self> {
         // Held while starting, so that an interrupt sees either no child or a registered one.
         let mut groups = GROUPS.lock().unwrap_or_else(PoisonError::into_inner);
         if interrupted() {
@@ -73,8 +79,11 @@ impl Running {
         Ok(Self { child, group })
     }
 
-    /// Waits for the end; an error when it was not a success.
-    pub(crate) fn wait(mut self, name: &str) -> Result<()> {
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// When it was not a success.
+    pub fn wait(mut self, name: &str) -> Result<()> {
         let status = self.child.wait()?;
         if interrupted() {
             bail!("interrupted");
@@ -86,8 +95,19 @@ impl Running {
     }
 
     /// Whether it still runs.
-    pub(crate) fn alive(&mut self) -> Result<bool> {
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn alive(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Sends a signal to its group.
+    ///
+    /// # Errors
+    /// When there is nobody left to get it.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(killpg(Pid::from_raw(self.group), signal)?)
     }
 }
 
@@ -102,8 +122,11 @@ impl Drop for Running {
     }
 }
 
-/// What a short command prints to standard output; its standard error becomes part of the error.
-pub(crate) fn output(command: &mut Command) -> Result<String> {
+/// What a short command prints to standard output.
+///
+/// # Errors
+/// When it fails; its standard error is part of the error.
+pub fn output(command: &mut Command) -> Result<String> {
     let name = describe(command);
     let output = command
         .stdin(Stdio::null())
@@ -119,7 +142,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 }
 
 /// The command line, as a person would type it.
-pub(crate) fn describe(command: &Command) -> String {
+pub fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words
         .map(|word| word.to_string_lossy())

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::{
-    demo, deny, npm,
+    chaos, demo, deny, npm,
     postgres::Postgres,
     project::Project,
     steps::{Step, Steps},
@@ -32,6 +32,8 @@ enum Part {
     Licences,
     /// Rust tests, on SQLite and on a throwaway PostgreSQL.
     Rust,
+    /// The short form of the fault suite: three nodes, a load balancer, PostgreSQL, and what breaks.
+    Chaos,
     /// The types of all TypeScript, and of the npm package as others see it.
     Types,
     /// The tests in Node, of the npm package and of the example service, against the real server.
@@ -48,6 +50,7 @@ impl Part {
             Self::Clippy => "clippy",
             Self::Licences => "licences and sources",
             Self::Rust => "Rust tests",
+            Self::Chaos => "fault suite, short form",
             Self::Types => "TypeScript types",
             Self::Client => "Node tests",
             Self::Browser => "browser tests",
@@ -70,6 +73,10 @@ impl Part {
                 let mut tests = project.command("cargo", "test --workspace");
                 tests.env("COUNTERSIGN_TEST_POSTGRES_URL", postgres.url());
                 step.run(tests)
+            }
+            Self::Chaos => {
+                build_server(project, step)?;
+                step.run(chaos::short(project))
             }
             Self::Types => {
                 npm::build(project, step)?;

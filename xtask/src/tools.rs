@@ -69,6 +69,26 @@ pub(crate) fn require_lint_tools(project: &Project, step: &Step) -> Result<()> {
     step.run(project.command("rustup", "component add rustfmt clippy"))
 }
 
+/// Makes sure of what the fault suite starts: PostgreSQL, a load balancer, a pooler, and clocks that can be set.
+pub(crate) fn require_chaos_tools(project: &Project, step: &Step) -> Result<()> {
+    let mut missing = Vec::new();
+    if postgres().is_none() {
+        missing.push("postgresql");
+    }
+    let packages = [
+        ("haproxy", "haproxy"),
+        ("pgbouncer", "pgbouncer"),
+        ("faketime", "faketime"),
+        ("ps", "procps"),
+    ];
+    let absent = packages.iter().filter(|(tool, _)| find(tool).is_none());
+    missing.extend(absent.map(|(_, package)| *package));
+    if missing.is_empty() {
+        return Ok(());
+    }
+    install(project, step, &missing.join(" "))
+}
+
 /// Chromium and PostgreSQL's server programs.
 pub(crate) struct TestTools {
     pub(crate) chromium: PathBuf,
@@ -79,17 +99,11 @@ pub(crate) struct TestTools {
 impl TestTools {
     /// Finds them, and installs from Debian's packages what is missing if this is root.
     pub(crate) fn require(project: &Project, step: &Step) -> Result<Self> {
-        let mut missing = Vec::new();
         if chromium().is_none() {
             // Without a font a page has no text.
-            missing.extend(["chromium", "fonts-liberation"]);
+            install(project, step, "chromium fonts-liberation")?;
         }
-        if postgres().is_none() {
-            missing.push("postgresql");
-        }
-        if !missing.is_empty() {
-            install(project, step, &missing.join(" "))?;
-        }
+        require_chaos_tools(project, step)?;
         let lost = "is still not found after the installation";
         Ok(Self {
             chromium: chromium().with_context(|| format!("Chromium {lost}: set CHROMIUM_PATH"))?,
@@ -104,8 +118,8 @@ fn install(project: &Project, step: &Step, packages: &str) -> Result<()> {
         bail!(
             "the tests need packages that are missing. On Debian or Ubuntu:\n\n    \
              sudo apt-get update && sudo apt-get install --no-install-recommends {packages}\n\n\
-             Elsewhere install Chromium (and set CHROMIUM_PATH to it) and PostgreSQL 13 or newer \
-             (with initdb on PATH)."
+             Elsewhere install Chromium (and set CHROMIUM_PATH to it), PostgreSQL 13 or newer (with \
+             initdb on PATH), haproxy, pgbouncer and libfaketime."
         );
     }
     step.run(project.command("apt-get", "update"))?;
@@ -124,8 +138,8 @@ fn chromium() -> Option<PathBuf> {
         .find_map(find)
 }
 
-/// Debian keeps the server programs off PATH, in a folder per version: the newest wins.
-fn postgres() -> Option<PathBuf> {
+/// The folder of `initdb` and `postgres`. Debian keeps it off PATH, one per version: the newest wins.
+pub fn postgres() -> Option<PathBuf> {
     let folders = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
@@ -144,10 +158,11 @@ fn postgres() -> Option<PathBuf> {
         .or_else(|| Some(find("initdb")?.canonicalize().ok()?.parent()?.to_owned()))
 }
 
-/// The program's path, if it is on PATH.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
+/// The program's path, if it is on PATH or where Debian puts what only administrators have on theirs.
+pub fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path)
+        .chain(["/usr/sbin".into()])
         .map(|folder| folder.join(program))
         .find(|file| file.is_file())
 }

@@ -1,0 +1,87 @@
+//! Countersign's development commands: `cargo xtask <command>`. For Linux and macOS.
+//!
+//! A library for the sake of `chaos`, which starts processes and PostgreSQL as these commands do.
+
+mod bench;
+mod chaos;
+mod demo;
+mod deny;
+mod fresh;
+mod npm;
+pub mod postgres;
+pub mod process;
+mod project;
+mod schema;
+mod steps;
+mod test;
+mod tidy;
+pub mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::{project::Project, steps::Steps};
+
+#[derive(Parser)]
+#[command(
+    name = "xtask",
+    bin_name = "cargo xtask",
+    about = "Countersign's development commands"
+)]
+struct Cli {
+    /// Show what every tool prints (always so when the output is no terminal).
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build everything, make demo users, and serve it all on localhost.
+    Demo(demo::Options),
+    /// Run every check and test: what CI runs.
+    Test(test::Options),
+    /// Build the npm package `@countersign/client` with its WASM core, and print the sizes.
+    Npm,
+    /// Write `schema.graphql` from the code.
+    Schema(schema::Options),
+    /// Hold what must be absent from each part of the sources.
+    Tidy,
+    /// Run the benchmarks.
+    Bench(bench::Options),
+    /// Run the fault suite: three nodes, a load balancer and PostgreSQL, and what breaks.
+    Chaos(chaos::Options),
+    /// Check licences and sources of the dependencies with cargo-deny.
+    Deny,
+}
+
+/// Runs what the command line says.
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Causes without a backtrace: what went wrong here is a tool or the machine.
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    process::stop_children_on_interrupt()?;
+    let project = Project::discover()?;
+    let steps = Steps::new(cli.verbose);
+    match cli.command {
+        Command::Demo(options) => demo::run(&project, steps, &options),
+        Command::Test(options) => test::run(&project, steps, &options),
+        Command::Npm => npm::run(&project, steps),
+        Command::Schema(options) => schema::run(&project, &options),
+        Command::Tidy => tidy::run(&project),
+        Command::Bench(options) => bench::run(&project, &options),
+        Command::Chaos(options) => chaos::run(&project, steps, &options),
+        Command::Deny => deny::run(&project, steps),
+    }
+}
