@@ -47,16 +47,15 @@ pub(super) async fn run(arguments: CopyArguments, mut settings: Settings) -> any
     };
     settings.database.url = from;
     let (from, to) = (&settings.database.url, &target.url);
-    let prepared = DatabaseCopy::prepare(&settings.database, &target, node_time()).await?;
+    let id: [u8; 16] = random(&SystemRandom::new());
+    let id = format!("{:032x}", u128::from_be_bytes(id));
+    let prepared = DatabaseCopy::prepare(&settings.database, &target, id, node_time()).await?;
     let Some(mut copy) = prepared else {
         println!("This copy is complete: {to} has all of {from}. Nothing was done.");
         return Ok(());
     };
     app::check_secret(&settings, &copy.keys().await?)?;
-    let id: [u8; 16] = random(&SystemRandom::new());
-    let is_resumed = copy
-        .freeze(format!("{:032x}", u128::from_be_bytes(id)))
-        .await?;
+    let is_resumed = copy.freeze().await?;
     println!("{from} takes no writes from now on.");
     if is_resumed {
         println!("An earlier run was interrupted: this one goes on where it was.");

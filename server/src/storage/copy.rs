@@ -48,6 +48,12 @@ pub enum CopyError {
     /// Another copy has the target.
     #[error("another `countersign copy` into this database is running")]
     Running,
+    /// The source took writes again before the target had all.
+    #[error(
+        "{0} was released with --cancel while it was copied, so the target stays closed to servers: run the command again, \
+         which begins anew"
+    )]
+    Released(DatabaseUrl),
     /// The rows of the two databases are not the same.
     #[error(
         "{0} differs between the two databases, so the target stays closed to servers: run the command again, which begins anew"
@@ -151,11 +157,8 @@ macro_rules! texts {
 
 /// How many rows of `$table` there are.
 macro_rules! count {
-    ($conn:expr, $table:expr, $condition:expr) => {{
-        let query = format!(
-            "SELECT CAST(count(*) AS text) AS text FROM {} WHERE {}",
-            $table, $condition
-        );
+    ($conn:expr, $table:expr) => {{
+        let query = format!("SELECT CAST(count(*) AS text) AS text FROM {}", $table);
         let count = texts!($conn, query)?;
         count.concat().parse::<u64>().unwrap_or_default()
     }};
@@ -205,20 +208,24 @@ pub struct DatabaseCopy {
     target: AsyncPgConnection,
     from: DatabaseUrl,
     to: DatabaseUrl,
-    state: TargetState,
+    /// What names this copy: in the source's mark, if an earlier run has frozen it, or a new one.
+    id: String,
+    is_frozen: bool,
     now: UnixMillis,
 }
 
 impl DatabaseCopy {
     /// Looks at both databases and brings their schemas up to date; `None` when this copy is complete already.
     ///
-    /// Servers notice nothing of it. `now` is the time, for marks and for what has expired.
+    /// Servers notice nothing of it. `copy_id` has to be a new one, and names this copy unless an earlier run had begun it; `now`
+    /// is the time for the marks.
     ///
     /// # Errors
     /// [`CopyError`], whose text says what to do.
     pub async fn prepare(
         from: &DatabaseSettings,
         to: &DatabaseSettings,
+        copy_id: String,
         now: UnixMillis,
     ) -> Result<Option<Self>, CopyError> {
         let (DatabaseUrl::Sqlite(path), DatabaseUrl::Postgres(url)) = (&from.url, &to.url) else {
@@ -250,9 +257,8 @@ impl DatabaseCopy {
                 return Err(CopyError::UnknownTable(table));
             }
         }
-        let state = marks::target_state(&mut target).await?;
-        match (&state, moved) {
-            (TargetState::Finished(id), Some(mark)) if mark.copy_id == *id => return Ok(None),
+        match (marks::target_state(&mut target).await?, &moved) {
+            (TargetState::Finished(id), Some(mark)) if mark.copy_id == id => return Ok(None),
             (TargetState::Unfinished(_), _) => {}
             _ => refuse_rows(&mut target, &to.url).await?,
         }
@@ -261,7 +267,8 @@ impl DatabaseCopy {
             target,
             from: from.url.clone(),
             to: to.url.clone(),
-            state,
+            is_frozen: moved.is_some(),
+            id: moved.map_or(copy_id, |mark| mark.copy_id),
             now,
         }))
     }
@@ -275,28 +282,45 @@ impl DatabaseCopy {
         Ok(all.load(&mut self.source).await?)
     }
 
-    /// Refuses every write to the source from now on, and keeps servers from the target; whether an earlier run is gone on
-    /// with. What `copy_id` names is this copy, unless an earlier run had begun one.
+    /// Keeps servers from the target, and then refuses every write to the source; whether an earlier run is gone on with.
     ///
     /// # Errors
-    /// [`CopyError::Storage`] when a database did not do its part.
-    pub async fn freeze(&mut self, copy_id: String) -> Result<bool, CopyError> {
-        let mark = Mark::moving(copy_id, &self.to, self.now);
-        let id = marks::freeze(&mut self.source, mark).await?.copy_id;
-        if matches!(&self.state, TargetState::Unfinished(earlier) if *earlier == id) {
-            return Ok(true);
+    /// [`CopyError`] when the target was used, or the source moved elsewhere, since the first look at them.
+    pub async fn freeze(&mut self) -> Result<bool, CopyError> {
+        // In this order a run that is killed in between has done nothing to the source.
+        let is_resumed = self.claim().await?;
+        // One that an earlier run froze is not frozen again under the same id: whoever released it may have written to it.
+        if !self.is_frozen {
+            let mark = Mark::moving(self.id.clone(), &self.to, self.now);
+            let found = marks::freeze(&mut self.source, mark).await?;
+            if found.copy_id != self.id {
+                return Err(CopyError::MovedElsewhere(self.from.clone(), found.other));
+            }
         }
-        // What another copy left here is of no use: its source has been written to since, or was another one.
+        Ok(is_resumed)
+    }
+
+    /// Marks the target and empties it, unless it is this copy's already; whether it is.
+    async fn claim(&mut self) -> Result<bool, CopyError> {
         let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
-        let truncate = format!("TRUNCATE {}", names.join(", "));
-        let mark = Mark::unfinished(&id, &self.from, self.now);
+        let names = names.join(", ");
+        let mark = Mark::unfinished(&self.id, &self.from, self.now);
+        let to = &self.to;
         self.target
-            .transaction(async |conn| -> Result<_, CopyError> {
-                conn.batch_execute(&truncate).await?;
-                Ok(marks::begin(conn, mark.clone()).await?)
+            .transaction(async |conn| {
+                let lock = format!("LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE");
+                conn.batch_execute(&lock).await?;
+                match marks::target_state(conn).await? {
+                    TargetState::Unfinished(id) if id == mark.copy_id => return Ok(true),
+                    // What another copy left here is of no use: its source was written to since, or was another one.
+                    TargetState::Unfinished(_) => {}
+                    _ => refuse_rows(conn, to).await?,
+                }
+                conn.batch_execute(&format!("TRUNCATE {names}")).await?;
+                marks::begin(conn, mark.clone()).await?;
+                Ok(false)
             })
-            .await?;
-        Ok(false)
+            .await
     }
 
     /// Writes the source's rows into the target, those behind the last that an earlier run wrote.
@@ -320,10 +344,10 @@ impl DatabaseCopy {
         progress: &mut dyn CopyProgress,
     ) -> Result<(), CopyError> {
         let source = &mut self.source;
-        let rows = count!(source, table.name, table.condition(self.now));
+        let rows = count!(source, table.name);
         progress.table(CopyPhase::Copying, table.name, rows, 0);
         let columns = columns(source, table).await?;
-        let query = table.batch_query(&columns, "json_object", &table.condition(self.now));
+        let query = table.batch_query(&columns, "json_object");
         self.target
             .transaction(async |conn| {
                 diesel::sql_query(format!("DELETE FROM {}", table.name))
@@ -347,11 +371,11 @@ impl DatabaseCopy {
         table: Table,
         progress: &mut dyn CopyProgress,
     ) -> Result<(), CopyError> {
-        let rows = count!(&mut self.source, table.name, "true");
-        let done = count!(&mut self.target, table.name, "true");
+        let rows = count!(&mut self.source, table.name);
+        let done = count!(&mut self.target, table.name);
         progress.table(CopyPhase::Copying, table.name, rows, done);
         let columns = columns(&mut self.source, table).await?;
-        let query = table.batch_query(&columns, "json_object", "true");
+        let query = table.batch_query(&columns, "json_object");
         let last = format!(
             "SELECT coalesce(max({}), '') AS text FROM {}",
             table.key, table.name
@@ -371,21 +395,19 @@ impl DatabaseCopy {
     /// are not, the next run begins anew.
     ///
     /// # Errors
-    /// [`CopyError::Storage`] when a database did not do its part.
+    /// [`CopyError::Released`] when the source was; [`CopyError::Storage`] when a database did not do its part.
     pub async fn compare(
         &mut self,
         progress: &mut dyn CopyProgress,
     ) -> Result<Vec<Compared>, CopyError> {
         let mut all = Vec::new();
         for table in TABLES {
-            let condition = table.condition(self.now);
             let columns = columns(&mut self.source, table).await?;
-            let rows = count!(&mut self.source, table.name, condition)
-                + count!(&mut self.target, table.name, "true");
+            let rows = count!(&mut self.source, table.name) + count!(&mut self.target, table.name);
             progress.table(CopyPhase::Comparing, table.name, rows, 0);
-            let query = table.batch_query(&columns, "json_object", &condition);
+            let query = table.batch_query(&columns, "json_object");
             let source = checksum!(&mut self.source, table, query, progress);
-            let query = table.batch_query(&columns, "json_build_object", "true");
+            let query = table.batch_query(&columns, "json_build_object");
             let target = checksum!(&mut self.target, table, query, progress);
             all.push(Compared {
                 table: table.name,
@@ -393,10 +415,11 @@ impl DatabaseCopy {
                 target,
             });
         }
-        if all.iter().all(|table| table.source == table.target) {
-            marks::finish(&mut self.target).await?;
-        } else {
+        if all.iter().any(|table| table.source != table.target) {
             marks::distrust(&mut self.target).await?;
+        } else if !marks::finish(&mut self.source, &mut self.target, &self.id).await? {
+            marks::distrust(&mut self.target).await?;
+            return Err(CopyError::Released(self.from.clone()));
         }
         Ok(all)
     }

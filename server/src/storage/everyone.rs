@@ -10,6 +10,10 @@ use super::sqlite::Sqlite;
 use super::{EndEvent, Ends, Revoked, Storage, StorageError};
 use crate::values::{Mismatch, Reason, SessionId, UnixMillis, UserId};
 
+/// How far the token versions rise. By more than a user can have raised their own since any backup: one that a restore takes
+/// back by a few is then still above that of every token which was signed before the restore.
+const VERSION_STEP: i64 = 1_000_000;
+
 /// Users whose sessions were ended.
 #[derive(Clone, Copy, Debug)]
 pub struct EndedUsers {
@@ -43,7 +47,7 @@ impl Many for Sqlite {
     async fn lock_users(&mut self, after: &str, limit: i64) -> QueryResult<Vec<(String, i64)>> {
         let next = users::table.filter(users::id.gt(after)).order(users::id);
         next.limit(limit)
-            .select((users::id, users::token_version + 1))
+            .select((users::id, users::token_version + VERSION_STEP))
             .load(self)
             .await
     }
@@ -61,7 +65,7 @@ impl Many for AsyncPgConnection {
     async fn lock_users(&mut self, after: &str, limit: i64) -> QueryResult<Vec<(String, i64)>> {
         let next = users::table.filter(users::id.gt(after)).order(users::id);
         next.limit(limit)
-            .select((users::id, users::token_version + 1))
+            .select((users::id, users::token_version + VERSION_STEP))
             .for_update()
             .load(self)
             .await
@@ -94,7 +98,7 @@ impl Storage {
             let theirs = sessions::user_id.eq_any(&ids);
             let ended = end_sessions!(conn, theirs, now, event);
             diesel::update(users::table.filter(users::id.eq_any(&ids)))
-                .set(users::token_version.eq(users::token_version + 1))
+                .set(users::token_version.eq(users::token_version + VERSION_STEP))
                 .execute(conn)
                 .await?;
             let longest: i64 = longest_access_ttl::table

@@ -238,10 +238,27 @@ pub(super) async fn begin(conn: &mut AsyncPgConnection, mark: Mark) -> QueryResu
     inserted.execute(conn).await.map(|_| ())
 }
 
-/// Lets servers use the target, and remembers which copy it was.
-pub(super) async fn finish(conn: &mut AsyncPgConnection) -> QueryResult<()> {
-    let renamed = diesel::update(marks::table.find(UNFINISHED)).set(marks::name.eq(FINISHED));
-    renamed.execute(conn).await.map(|_| ())
+/// Lets servers use the target if the source was never released since copy `id` froze it; whether it was not.
+///
+/// Whoever would release the source waits meanwhile, as SQLite has one writer.
+pub(super) async fn finish(
+    source: &mut Sqlite,
+    target: &mut AsyncPgConnection,
+    id: &str,
+) -> QueryResult<bool> {
+    source
+        .immediate_transaction(async |source| {
+            // No id ever freezes a database twice.
+            let is_frozen = moved(source).await?.is_some_and(|mark| mark.copy_id == id);
+            if is_frozen {
+                diesel::update(marks::table.find(UNFINISHED))
+                    .set(marks::name.eq(FINISHED))
+                    .execute(target)
+                    .await?;
+            }
+            Ok(is_frozen)
+        })
+        .await
 }
 
 /// Has the next copy begin anew instead of going on from what is in the target.

@@ -1,7 +1,5 @@
 //! The tables that `copy` writes, and the statements that read them.
 
-use crate::values::UnixMillis;
-
 /// How many rows go in one statement.
 pub(super) const BATCH: usize = 1000;
 
@@ -33,8 +31,6 @@ const fn grown(name: &'static str) -> Table {
     }
 }
 
-const REVOCATIONS: &str = "revocations";
-
 /// In the order in which they are copied: users before their sessions.
 pub(super) const TABLES: [Table; 7] = [
     replaced("longest_access_ttl", "id", true),
@@ -43,7 +39,7 @@ pub(super) const TABLES: [Table; 7] = [
     grown("users"),
     grown("sessions"),
     grown("auth_events"),
-    replaced(REVOCATIONS, "seq", true),
+    replaced("revocations", "seq", true),
 ];
 
 /// What the migrations write themselves.
@@ -55,21 +51,8 @@ impl Table {
         if self.key_is_number { "-1" } else { "" }.to_owned()
     }
 
-    /// Which of the source's rows are copied: no node needs a revocation that has expired.
-    pub(super) fn condition(self, now: UnixMillis) -> String {
-        match self.name {
-            REVOCATIONS => format!("expires_at > {}", now.0),
-            _ => "true".to_owned(),
-        }
-    }
-
     /// The statement that reads the rows behind a key. `make_object` is the database's function for a JSON object.
-    pub(super) fn batch_query(
-        self,
-        columns: &[String],
-        make_object: &str,
-        condition: &str,
-    ) -> String {
+    pub(super) fn batch_query(self, columns: &[String], make_object: &str) -> String {
         let Self { name, key, .. } = self;
         let after = if self.key_is_number {
             "CAST($1 AS bigint)"
@@ -82,7 +65,7 @@ impl Table {
             .collect();
         format!(
             "SELECT CAST({key} AS text) AS key, CAST({make_object}({}) AS text) AS line FROM {name} \
-             WHERE {key} > {after} AND {condition} ORDER BY {name}.{key} LIMIT {BATCH}",
+             WHERE {key} > {after} ORDER BY {name}.{key} LIMIT {BATCH}",
             members.join(", ")
         )
     }
