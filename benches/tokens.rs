@@ -14,8 +14,8 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{
     clock::{Clock, node_time},
-    config::{DatabaseSettings, KeySettings, TokenSettings},
-    storage::{DatabaseUrl, Storage},
+    config::{Flags, KeySettings, Settings, TokenSettings},
+    storage::Storage,
     tokens::{Algorithm, Claims, Keys, Lives, Sealer, Subject, Tokens},
     values::{Role, Secret, SessionId, UnixMillis, UserId},
 };
@@ -33,13 +33,11 @@ impl Clock for NodeClock {
 }
 
 async fn tokens(folder: &std::path::Path, algorithm: Algorithm) -> Tokens {
-    let url = DatabaseUrl::Sqlite(folder.join(format!("{algorithm}.db")));
-    let database = DatabaseSettings {
-        url,
-        connections: 1,
-        wait: Duration::from_secs(5),
-    };
-    let storage = Storage::open(&database).await.unwrap();
+    let mut flags = Flags::default();
+    let url = format!("sqlite://{}/{algorithm}.db", folder.display());
+    flags.set("database.url", &url, "the benchmark");
+    let settings = Settings::load(&flags).unwrap();
+    let storage = Storage::open(&settings.database).await.unwrap();
     let sealer = Sealer::new(&Secret::new("a secret for this benchmark only"));
     let (clock, rng) = (Arc::new(NodeClock), Arc::new(SystemRandom::new()));
     let access_ttl = Duration::from_secs(3600);
