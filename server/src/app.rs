@@ -1,17 +1,17 @@
 //! The only place that constructs services.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
 
 use crate::accounts::{AccountError, AccountRules, Accounts, Passwords};
 use crate::audit::Audit;
-use crate::clock::{Clock, DatabaseClock, Rng, node_time, random};
+use crate::clock::{Clock, DatabaseClock, Rng, random, uptime};
 use crate::config::{LEAST_SECRET, Settings};
 use crate::graphql::{self, Schema, Services};
 use crate::http::Sockets;
+use crate::readiness::Readiness;
 use crate::sessions::{Events, Feed, Sessions};
 use crate::storage::{KeyRow, Storage, StorageError};
 use crate::tokens::{KeyError, Keys, Lives, MAX_ENTRIES, Revocations, Sealer, Tokens};
@@ -35,9 +35,8 @@ pub struct App {
     pub sockets: Sockets,
     /// The database.
     pub storage: Storage,
-    revocations: Arc<Revocations>,
-    database_clock: Option<Arc<DatabaseClock>>,
-    is_draining: AtomicBool,
+    /// Whether requests should be sent here.
+    pub readiness: Arc<Readiness>,
     rng: Arc<Rng>,
 }
 
@@ -60,8 +59,6 @@ pub enum StartError {
 
 /// How often is looked whether keys are due, or key files have changed.
 const KEYS_INTERVAL: Duration = Duration::from_secs(1);
-/// A load balancer waits little longer for an answer about readiness.
-const READY_LIMIT: Duration = Duration::from_secs(2);
 /// How often expired rows are deleted.
 const CLEANING_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -144,6 +141,7 @@ impl App {
             audit: audit.clone(),
         };
         let schema = graphql::schema(services, &settings.graphql);
+        let readiness = Readiness::start(storage.clone(), revocations, database_clock);
         Ok(Arc::new(Self {
             settings,
             tokens,
@@ -153,9 +151,7 @@ impl App {
             schema,
             sockets: Sockets::default(),
             storage,
-            revocations,
-            database_clock,
-            is_draining: AtomicBool::new(false),
+            readiness,
             rng,
         }))
     }
@@ -170,39 +166,6 @@ impl App {
         measure(&storage, &clock).await?;
         let (clock, rng): (Arc<dyn Clock>, Arc<Rng>) = (clock, Arc::new(SystemRandom::new()));
         keys(settings, &storage, &clock, &rng)
-    }
-
-    /// From now on this node is not ready: it is about to stop.
-    pub fn drain(&self) {
-        self.is_draining.store(true, Ordering::Release);
-    }
-
-    /// Whether requests should be sent to this node.
-    ///
-    /// # Errors
-    /// Why they should not, for people.
-    pub async fn ready(&self) -> Result<(), &'static str> {
-        let clock = self.database_clock.as_ref();
-        if self.is_draining.load(Ordering::Acquire) {
-            return Err("this node is about to stop");
-        }
-        if clock.is_some_and(|clock| !clock.is_measured()) {
-            return Err("the clock has jumped against the database's and is being measured again");
-        }
-        if !self.revocations.are_current() {
-            return Err("the revocations have not been read for more than 5 s");
-        }
-        let storage = self.storage.clone();
-        // On a task of its own: a transaction that is broken off would hold its locks.
-        let check = tokio::spawn(async move { storage.check().await });
-        match tokio::time::timeout(READY_LIMIT, check).await {
-            Ok(Ok(Ok(()))) => Ok(()),
-            Ok(Ok(Err(error))) => {
-                tracing::warn!(%error, "not ready");
-                Err("the database is not available")
-            }
-            Ok(Err(_)) | Err(_) => Err("the database does not answer"),
-        }
     }
 
     /// A new id for a request: 32 hexadecimal digits.
@@ -282,9 +245,9 @@ pub fn check_secret(settings: &Settings, keys: &[KeyRow]) -> Result<(), StartErr
 }
 
 async fn measure(storage: &Storage, clock: &DatabaseClock) -> Result<(), StorageError> {
-    let before = node_time();
+    let sent = uptime();
     let database = storage.database_time().await?;
-    clock.measured(before, database, node_time());
+    clock.measured(sent, database, uptime());
     Ok(())
 }
 

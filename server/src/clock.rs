@@ -28,19 +28,20 @@ pub fn uptime() -> Duration {
     Duration::try_from(clock_gettime(CLOCK)).unwrap_or_default()
 }
 
-/// The node's clock plus its measured distance from the database's clock.
+/// How long the node has been up, plus the measured distance from there to the database's clock.
 ///
-/// Expiry, grace and keys are compared between nodes, so all of them have to tell the database's time.
+/// Expiry, grace and keys are compared between nodes, so all of them have to tell the database's time. The node's own clock has
+/// no part in it: whoever sets that, by mistake or by force, changes nothing.
 #[derive(Debug, Default)]
 pub struct DatabaseClock {
-    /// Milliseconds to add to the node's clock: the last that were measured.
+    /// Milliseconds to add to the uptime: the last that were measured.
     offset: AtomicI64,
     /// Whether they can be trusted.
     is_measured: AtomicBool,
 }
 
 impl DatabaseClock {
-    /// A larger change between two measurements means that one of the clocks cannot be trusted.
+    /// A larger change between two measurements means that the database's clock was set, or is another's.
     const JUMP: Duration = Duration::from_secs(10);
     /// A measurement that took longer tells too little.
     const LONGEST: Duration = Duration::from_secs(1);
@@ -50,22 +51,21 @@ impl DatabaseClock {
         self.is_measured.load(Ordering::Acquire)
     }
 
-    /// Takes in the database's time, read between `before` and `after` on the node's clock.
+    /// Takes in the database's time, which was asked for and answered at these uptimes.
     ///
     /// After a jump of more than 10 s the clock goes on as before and is not to be trusted until the next measurement agrees.
-    pub fn measured(&self, before: UnixMillis, database: UnixMillis, after: UnixMillis) {
-        if after.since(before) > Self::LONGEST {
+    pub fn measured(&self, sent: Duration, database: UnixMillis, answered: Duration) {
+        if answered.saturating_sub(sent) > Self::LONGEST {
             return;
         }
-        let offset = database.0 - i64::midpoint(before.0, after.0);
+        let offset = database.0 - i64::midpoint(millis(sent), millis(answered));
         let known = self.offset.load(Ordering::Acquire);
         let jumped =
             self.is_measured() && Duration::from_millis(known.abs_diff(offset)) > Self::JUMP;
         if jumped {
             tracing::warn!(
-                from_ms = known,
-                to_ms = offset,
-                "the clock jumped against the database's; measuring again"
+                by_ms = offset - known,
+                "the database's clock jumped; measuring again"
             );
         } else {
             self.offset.store(offset, Ordering::Release);
@@ -76,11 +76,15 @@ impl DatabaseClock {
 
 impl Clock for DatabaseClock {
     fn now(&self) -> UnixMillis {
-        UnixMillis(node_time().0 + self.offset.load(Ordering::Acquire))
+        UnixMillis(millis(uptime()) + self.offset.load(Ordering::Acquire))
     }
 }
 
-/// The node's own clock, for measuring and for commands that run before there is a database.
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The node's own clock: SQLite's time, and that of commands that run before there is a database.
 pub fn node_time() -> UnixMillis {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -110,34 +114,47 @@ pub fn random<const N: usize>(rng: &Rng) -> [u8; N] {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Measures a clock that is so many milliseconds from 1970.
+    fn measure(clock: &DatabaseClock, database: i64) {
+        clock.measured(uptime(), UnixMillis(database), uptime());
+    }
+
     #[test]
     fn the_clock_is_the_databases() {
         let clock = DatabaseClock::default();
         assert!(!clock.is_measured());
-        clock.measured(UnixMillis(1_000), UnixMillis(61_010), UnixMillis(1_020));
+        clock.measured(
+            SECOND,
+            UnixMillis(61_010),
+            SECOND + Duration::from_millis(20),
+        );
         assert!(clock.is_measured());
-        assert!(clock.now().since(node_time()) > Duration::from_secs(59));
+        let expected = UnixMillis(millis(uptime()) + 60_000);
+        assert!(expected.since(clock.now()) < SECOND && clock.now().since(expected) < SECOND);
     }
 
     #[test]
     fn a_jump_has_to_be_measured_twice() {
         let clock = DatabaseClock::default();
-        clock.measured(UnixMillis(0), UnixMillis(0), UnixMillis(0));
-        clock.measured(UnixMillis(0), UnixMillis(60_000), UnixMillis(0));
+        measure(&clock, 1_000_000);
+        measure(&clock, 1_060_000);
         assert!(!clock.is_measured());
+        let until_then = clock.now();
         assert!(
-            clock.now().since(node_time()) < Duration::from_secs(1),
-            "until then it goes on as before"
+            until_then.since(UnixMillis(1_000_000)) < SECOND,
+            "it goes on as before"
         );
-        clock.measured(UnixMillis(0), UnixMillis(60_000), UnixMillis(0));
+        measure(&clock, 1_060_000);
         assert!(clock.is_measured());
-        assert!(clock.now().since(node_time()) > Duration::from_secs(59));
+        assert!(clock.now().since(until_then) > 59 * SECOND);
     }
 
     #[test]
     fn a_measurement_that_had_to_wait_is_no_measurement() {
         let clock = DatabaseClock::default();
-        clock.measured(UnixMillis(0), UnixMillis(0), UnixMillis(1_001));
+        clock.measured(SECOND, UnixMillis(0), 2 * SECOND + Duration::from_millis(1));
         assert!(!clock.is_measured());
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -22,10 +22,11 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Serves until SIGINT or SIGTERM, then finishes the requests under way.
 pub(super) async fn serve(settings: Settings) -> anyhow::Result<()> {
     start_logging(&settings)?;
+    let mut signals = Signals::new()?;
     let app = tokio::select! {
         started = App::start(settings) => started?,
         // Somebody may hold the lock of the migrations for long.
-        stopped = stop_signal() => return Ok(stopped?),
+        () = signals.next() => return Ok(()),
     };
     let settings = &app.settings;
     let (stop, stopping) = watch::channel(());
@@ -47,8 +48,8 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     tracing::info!(%address, public_url = %settings.http.public_url, database = %settings.database.url, "serving");
     let housekeeping = tokio::spawn(Arc::clone(&app).keep_house());
-    stop_signal().await?;
-    drain(&app).await?;
+    signals.next().await;
+    drain(&app, &mut signals).await;
     tracing::info!("stopping: requests under way are being finished");
     drop(stop);
     // The servers do not wait for sockets.
@@ -86,27 +87,39 @@ async fn run(
 }
 
 /// Lets load balancers find out before connections are refused. A second signal cuts it short.
-async fn drain(app: &App) -> std::io::Result<()> {
+async fn drain(app: &App, signals: &mut Signals) {
     let pause = app.settings.http.drain;
     if pause.is_zero() {
-        return Ok(());
+        return;
     }
     tracing::info!(
         ?pause,
         "about to stop: not ready any more, and still serving"
     );
-    app.drain();
-    tokio::select! {
-        () = tokio::time::sleep(pause) => Ok(()),
-        stopped = stop_signal() => stopped,
-    }
+    app.readiness.drain();
+    // Whichever is first.
+    let _ = tokio::time::timeout(pause, signals.next()).await;
 }
 
-async fn stop_signal() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
+/// SIGTERM and SIGINT. One that comes while nobody waits is not lost.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 

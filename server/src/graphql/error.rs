@@ -160,7 +160,7 @@ fn public_session(cause: &SessionError) -> Error {
 
 fn public_storage(cause: &StorageError) -> Error {
     match cause {
-        StorageError::Unavailable(why) | StorageError::Contended(why) => {
+        StorageError::Unavailable(why) | StorageError::Lost(why) | StorageError::Contended(why) => {
             tracing::warn!(why, "the database is not available");
             retry_later(
                 &"The service is not available just now. Try again in a moment.",

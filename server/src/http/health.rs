@@ -20,7 +20,7 @@ pub fn router() -> Router<Arc<App>> {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
-    match app.ready().await {
+    match app.readiness.check() {
         Ok(()) => (StatusCode::OK, "ready"),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::Events;
-use crate::clock::{Clock, DatabaseClock, node_time};
+use crate::clock::{Clock, DatabaseClock, uptime};
 use crate::storage::{RevocationFeed, Revoked, Storage, StorageError};
 use crate::tokens::{KeyError, Revocations, Tokens};
 
@@ -129,10 +129,10 @@ impl Feed {
 
     async fn read(&self, reader: &mut RevocationFeed) -> Result<(), StorageError> {
         let asked = self.asked.load(Ordering::Acquire);
-        let (sent, before) = (self.clock.uptime(), node_time());
+        let (sent, asked_at) = (self.clock.uptime(), uptime());
         let read = reader.read().await?;
         if let Some(clock) = &self.database_clock {
-            clock.measured(before, read.database_time, node_time());
+            clock.measured(asked_at, read.database_time, uptime());
         }
         for row in &read.revocations {
             if self.revocations.apply(row) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
@@ -30,7 +30,7 @@ type Lookup = Shared<BoxFuture<'static, Option<Found>>>;
 /// Look-ups under way, one per session, shared by all who wait for it.
 pub(super) struct Lookups {
     permits: Arc<Semaphore>,
-    running: Mutex<HashMap<SessionId, Lookup>>,
+    running: Mutex<HashMap<SessionId, (Instant, Lookup)>>,
 }
 
 impl Default for Lookups {
@@ -48,7 +48,7 @@ impl Lookups {
         self.lock().clear();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, Lookup>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, (Instant, Lookup)>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -57,9 +57,12 @@ impl Lookups {
         let lookup = {
             let mut running = self.lock();
             // The map holds the last handle of those that are done.
-            running.retain(|_, lookup| lookup.peek().is_none());
+            // Whom it was for may have hung up: then nobody has seen that it is done, and its answer only grows older.
+            running.retain(|_, (since, lookup)| {
+                lookup.peek().is_none() && since.elapsed() < LOOKUP_LIMIT
+            });
             match running.get(&id) {
-                Some(lookup) => lookup.clone(),
+                Some((_, lookup)) => lookup.clone(),
                 None => {
                     let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
                     let storage = storage.clone();
@@ -74,7 +77,7 @@ impl Lookups {
                         Some(judge(found.ok()?.ok()?.ok()?, now))
                     };
                     let lookup = lookup.boxed().shared();
-                    running.insert(id, lookup.clone());
+                    running.insert(id, (Instant::now(), lookup.clone()));
                     lookup
                 }
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
-use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
 use diesel_async::pooled_connection::{
     AsyncDieselConnectionManager, ManagerConfig, PoolableConnection, RecyclingMethod, SetupCallback,
 };
@@ -89,10 +89,10 @@ impl Storage {
         migrate::prepare(settings).await?;
         let statements = Arc::new(AtomicU64::new(0));
         let probe = Probe {
-            backend: connect(settings, 1, &Arc::default())?,
+            backend: connect(settings, 1, Access::Probe, &Arc::default())?,
         };
         let storage = Self {
-            backend: connect(settings, settings.connections, &statements)?,
+            backend: connect(settings, settings.connections, Access::Write, &statements)?,
             probe,
             statements,
         };
@@ -117,10 +117,12 @@ impl Storage {
             Ok(diesel::select(diesel::dsl::sql::<Bool>(is_read_only))
                 .get_result::<bool>(conn)
                 .await?)
-        })?;
+        });
         match is_read_only {
-            false => Ok(()),
-            true => Err(StorageError::Unavailable("it is read-only".to_owned())),
+            Ok(true) => Err(StorageError::Unavailable("it is read-only".to_owned())),
+            // Somebody else writes just now.
+            Err(StorageError::Unavailable(why)) if why.contains("database is locked") => Ok(()),
+            other => other.map(|_| ()),
         }
     }
 
@@ -159,13 +161,14 @@ impl Storage {
 fn connect(
     settings: &DatabaseSettings,
     connections: usize,
+    writer: Access,
     statements: &Arc<AtomicU64>,
 ) -> Result<Backend, StorageError> {
     Ok(match &settings.url {
         DatabaseUrl::Sqlite(path) => {
             let path = path.display().to_string();
             let [writer, reader] =
-                [Access::Write, Access::Read].map(|access| sqlite_setup(access, statements));
+                [writer, Access::Read].map(|access| sqlite_setup(access, statements));
             Backend::Sqlite(Embedded {
                 writer: pool(writer, &path, 1, settings)?,
                 readers: pool(reader, &path, connections, settings)?,
@@ -187,7 +190,7 @@ fn connect(
 impl Served {
     /// One connection that was lost is seldom alone: the idle ones go too, before a try with the next.
     pub(super) fn renew(&self, error: &StorageError) {
-        if let StorageError::Unavailable(_) = error {
+        if let StorageError::Lost(_) = error {
             self.pool.retain(|_, _| false);
         }
     }
@@ -261,9 +264,10 @@ where
     AsyncDieselConnectionManager<C>:
         deadpool::managed::Manager<Type = C, Error = diesel_async::pooled_connection::PoolError>,
 {
-    pool.get()
-        .await
-        .map_err(|error| StorageError::Unavailable(error.to_string()))
+    pool.get().await.map_err(|error| match error {
+        PoolError::Backend(_) => StorageError::Lost(error.to_string()),
+        _ => StorageError::Unavailable(error.to_string()),
+    })
 }
 
 /// Gives a connection back to the pool, unless what happened to it means that the next user could not rely on it.

@@ -6,7 +6,7 @@ use diesel::backend::Backend;
 use diesel::connection::Connection;
 use diesel::migration::MigrationSource;
 use diesel::prelude::*;
-use diesel::result::Error as DieselError;
+use diesel::sql_types::Bool;
 use diesel::sqlite::SqliteConnection;
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
@@ -23,10 +23,24 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres")
 const ADVISORY_LOCK: i64 = 0x434f_554e_5445_5253;
 /// A change of a table that waits for a lock makes everybody wait behind it: rather it fails, and is tried again later.
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
-/// Read without the harness, which makes the table first: a node's own user need not be allowed to.
-const APPLIED: &str = "SELECT version FROM __diesel_schema_migrations";
+/// Whether there is the table that says what was applied.
+const SQLITE_HAS_VERSIONS: &str =
+    "EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '__diesel_schema_migrations')";
+const POSTGRES_HAS_VERSIONS: &str = "to_regclass('__diesel_schema_migrations') IS NOT NULL";
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+/// What was applied. The harness would make the table first, which a node's own user need not be allowed to.
+macro_rules! applied {
+    ($conn:expr, $has_versions:expr) => {{
+        let has_versions = diesel::select(diesel::dsl::sql::<Bool>($has_versions));
+        match has_versions.get_result::<bool>($conn) {
+            Ok(true) => diesel::sql_query("SELECT version FROM __diesel_schema_migrations")
+                .load::<Applied>($conn),
+            other => other.map(|_| Vec::new()),
+        }
+    }};
+}
 
 /// Makes sure of the schema: applies what is pending or, where a start is not to do that, refuses if anything is.
 ///
@@ -64,8 +78,8 @@ async fn on_a_thread(
 fn sqlite(path: &str, migrates: bool) -> Result<(), Fault> {
     let mut conn = SqliteConnection::establish(path)?;
     diesel::sql_query("PRAGMA busy_timeout = 30000").execute(&mut conn)?;
-    let applied = diesel::sql_query(APPLIED).load(&mut conn);
-    if is_complete::<diesel::sqlite::Sqlite>(&SQLITE, applied)? || refuse(migrates)? {
+    let applied = applied!(&mut conn, SQLITE_HAS_VERSIONS)?;
+    if is_complete::<diesel::sqlite::Sqlite>(&SQLITE, &applied)? || refuse(migrates)? {
         return Ok(());
     }
     conn.exclusive_transaction(|conn| {
@@ -81,8 +95,8 @@ fn postgres(
     migrates: bool,
 ) -> Result<(), Fault> {
     // Behind a pooler a statement and its preparation have to be one transaction.
-    let applied = conn.transaction(|conn| diesel::sql_query(APPLIED).load(conn));
-    if is_complete::<diesel::pg::Pg>(&POSTGRES, applied)? || refuse(migrates)? {
+    let applied = conn.transaction(|conn| applied!(conn, POSTGRES_HAS_VERSIONS))?;
+    if is_complete::<diesel::pg::Pg>(&POSTGRES, &applied)? || refuse(migrates)? {
         return Ok(());
     }
     // In one transaction, which also holds behind a pooler: all of it is done or none.
@@ -98,25 +112,16 @@ fn postgres(
     .map_err(|Wrapped(fault)| fault)
 }
 
-/// Whether all of `source` is applied. A database without the table that says so has none of it.
+/// Whether all of `source` is applied.
 fn is_complete<DB: Backend>(
     source: &impl MigrationSource<DB>,
-    applied: QueryResult<Vec<Applied>>,
+    applied: &[Applied],
 ) -> Result<bool, Fault> {
-    let applied = match applied {
-        Err(DieselError::DatabaseError(_, info)) if is_missing(info.message()) => Vec::new(),
-        applied => applied?,
-    };
     let is_applied = |version: &str| applied.iter().any(|row| row.version == version);
     let known = source.migrations()?;
     Ok(known
         .iter()
         .all(|migration| is_applied(&migration.name().version().to_string())))
-}
-
-/// Whether a database says that there is no such table. The names of both tell it apart from other faults.
-fn is_missing(message: &str) -> bool {
-    message.contains("no such table") || message.contains("does not exist")
 }
 
 fn refuse(migrates: bool) -> Result<bool, Fault> {

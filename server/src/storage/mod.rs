@@ -53,7 +53,11 @@ macro_rules! with_write {
                         async |$conn| -> Result<_, $crate::storage::StorageError> { $body },
                     )
                     .await;
-                let is_lost = matches!(outcome, Err($crate::storage::StorageError::Unavailable(_)));
+                let is_lost = matches!(
+                    outcome,
+                    Err($crate::storage::StorageError::Unavailable(_)
+                        | $crate::storage::StorageError::Lost(_))
+                );
                 $crate::storage::connect::give_back(pooled, !is_lost);
                 outcome
             }
@@ -193,6 +197,9 @@ pub enum StorageError {
     /// It cannot be reached or cannot write just now; the same call may succeed later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The connection to it was lost, or cannot be made; the same call may succeed later.
+    #[error("the database is not available: {0}")]
+    Lost(String),
     /// Another transaction was in the way, again and again; nothing was written, and the same call may succeed later.
     #[error("the database was busy: {0}")]
     Contended(String),
@@ -251,7 +258,7 @@ impl StorageError {
 
 impl From<diesel::ConnectionError> for StorageError {
     fn from(error: diesel::ConnectionError) -> Self {
-        Self::Unavailable(error.to_string())
+        Self::Lost(error.to_string())
     }
 }
 
@@ -263,18 +270,19 @@ impl From<DieselError> for StorageError {
                 Self::Contended(error.to_string())
             }
             DieselError::DatabaseError(
-                DatabaseErrorKind::ClosedConnection
-                | DatabaseErrorKind::ReadOnlyTransaction
-                | DatabaseErrorKind::UnableToSendCommand,
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
                 _,
             )
-            | DieselError::BrokenTransactionManager => Self::Unavailable(error.to_string()),
+            | DieselError::BrokenTransactionManager => Self::Lost(error.to_string()),
+            DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => {
+                Self::Unavailable(error.to_string())
+            }
             DieselError::DatabaseError(_, info) if info.message() == marks::MOVING_TEXT => {
                 Self::Moving
             }
             DieselError::DatabaseError(_, info) => of_message(info.message()),
             DieselError::RollbackErrorOnCommit { commit_error, .. } => {
-                Self::Unavailable(commit_error.to_string())
+                Self::Lost(commit_error.to_string())
             }
             _ => Self::Refused(error.to_string()),
         }
@@ -284,7 +292,17 @@ impl From<DieselError> for StorageError {
 /// Diesel hands on no code with the faults that it has no name for. PostgreSQL's have to be in English (`lc_messages`).
 fn of_message(message: &str) -> StorageError {
     const CONTENDED: [&str; 1] = ["deadlock detected"];
-    const PASSING: [&str; 21] = [
+    const LOST: [&str; 7] = [
+        "connection closed",
+        "communicating with the server",
+        "terminating connection",
+        "the database system is",
+        // pgbouncer's.
+        "server conn crashed",
+        "server login",
+        "pgbouncer cannot connect",
+    ];
+    const PASSING: [&str; 14] = [
         "database is locked",
         "disk is full",
         "readonly database",
@@ -292,10 +310,6 @@ fn of_message(message: &str) -> StorageError {
         "unable to open database file",
         "No space left on device",
         "could not extend file",
-        "connection closed",
-        "communicating with the server",
-        "terminating connection",
-        "the database system is",
         "due to statement timeout",
         "due to lock timeout",
         "due to idle-in-transaction timeout",
@@ -304,13 +318,11 @@ fn of_message(message: &str) -> StorageError {
         "query_wait_timeout",
         "query timeout",
         "idle transaction timeout",
-        "server conn crashed",
-        "server login",
-        "pgbouncer cannot connect",
     ];
     let names = |signs: &[&str]| signs.iter().any(|sign| message.contains(sign));
     match message {
         _ if names(&CONTENDED) => StorageError::Contended(message.to_owned()),
+        _ if names(&LOST) => StorageError::Lost(message.to_owned()),
         _ if names(&PASSING) => StorageError::Unavailable(message.to_owned()),
         _ if message.contains("prepared statement") => StorageError::Refused(format!(
             "{message}; behind a pooler in transaction mode set COUNTERSIGN_DATABASE__POOLER=transaction"

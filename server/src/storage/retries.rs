@@ -39,7 +39,7 @@ impl Retries {
     pub(super) async fn again(&mut self, error: &StorageError, progress: Progress) -> bool {
         let is_safe = match error {
             StorageError::Contended(_) => true,
-            StorageError::Unavailable(_) => progress == Progress::Uncommitted,
+            StorageError::Lost(_) => progress == Progress::Uncommitted,
             _ => false,
         };
         if !is_safe || self.left == 0 || Instant::now() >= self.until {
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     fn lost() -> StorageError {
-        StorageError::Unavailable("connection closed".to_owned())
+        StorageError::Lost("connection closed".to_owned())
     }
 
     #[tokio::test]

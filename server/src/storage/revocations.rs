@@ -24,8 +24,6 @@ const MARGIN: Duration = Duration::from_secs(120);
 const KEPT: Duration = Duration::from_secs(3600);
 /// A database that takes longer over a read does not answer.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
-/// Connecting has a limit of its own by configuration; this is for what comes with it.
-const CONNECT_LIMIT: Duration = Duration::from_secs(65);
 /// The first read brings the whole table, perhaps millions of rows.
 const FIRST_READ_LIMIT: Duration = Duration::from_secs(60);
 
@@ -226,28 +224,26 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn feed(&self) -> Result<RevocationFeed, StorageError> {
-        in_time(CONNECT_LIMIT, async {
-            Ok(RevocationFeed(match &self.backend {
-                Backend::Sqlite(embedded) => Reader::Sqlite {
-                    conn: Box::new(sqlite::connect(&embedded.path, Access::Read).await?),
-                    last: 0,
-                },
-                Backend::Postgres(served) => {
-                    let mut conn = served.server.connect_with(FIRST_READ_LIMIT).await?;
-                    if !served.server.is_pooled() {
-                        // Before the first read, so that nothing comes between the two unheard.
-                        conn.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
-                    }
-                    Reader::Postgres {
-                        conn: Box::new(conn),
-                        server: Arc::clone(&served.server),
-                        horizon: 0,
-                        started: 0,
-                    }
+        Ok(RevocationFeed(match &self.backend {
+            Backend::Sqlite(embedded) => Reader::Sqlite {
+                conn: Box::new(sqlite::connect(&embedded.path, Access::Read).await?),
+                last: 0,
+            },
+            Backend::Postgres(served) => {
+                let mut conn = served.server.connect_with(FIRST_READ_LIMIT).await?;
+                if !served.server.is_pooled() {
+                    // Before the first read, so that nothing comes between the two unheard.
+                    let listen = format!("LISTEN {CHANNEL}");
+                    in_time(TIME_LIMIT, async { Ok(conn.batch_execute(&listen).await?) }).await?;
                 }
-            }))
-        })
-        .await
+                Reader::Postgres {
+                    conn: Box::new(conn),
+                    server: Arc::clone(&served.server),
+                    horizon: 0,
+                    started: 0,
+                }
+            }
+        }))
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) enum Access {
     Read,
     /// Write as well. Besides the pool's one writer there are those of other processes, so it waits for its turn.
     Write,
+    /// Find out whether one could write: does not wait for a turn.
+    Probe,
 }
 
 /// With fewer free bytes on the disk the database takes no more requests.
@@ -36,6 +38,7 @@ pub(super) async fn connect(path: &str, access: Access) -> ConnectionResult<Sqli
     let setup = match access {
         Access::Read => READER,
         Access::Write => WRITER,
+        Access::Probe => "PRAGMA busy_timeout = 0;",
     };
     conn.batch_execute(setup)
         .await

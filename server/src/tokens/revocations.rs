@@ -183,8 +183,9 @@ impl Entries {
             seq: i64::MIN,
             expiry,
         });
-        // Whatever changes a user locks its row first, so a user's rows are numbered in the order of their commits.
-        if seq <= user.seq {
+        // Whatever changes a user locks its row first, so a user's rows are numbered in the order of their commits. After a
+        // failover that lost some, numbers come again; what takes back more is new all the same.
+        if seq <= user.seq && min_version <= user.min_version {
             return false;
         }
         user.seq = seq;

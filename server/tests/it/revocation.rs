@@ -373,4 +373,12 @@ async fn clients_that_hang_up_leave_the_others_their_checks() {
     app.run_as(&patient.access_token, ME, json!({}))
         .await
         .data("me");
+    // What those who hung up would have been told is of no use to who comes later.
+    let end = format!(
+        "UPDATE sessions SET ended_at = 1 WHERE id = '{}'",
+        devices[0].session_id
+    );
+    app.database.execute(&end).await;
+    tokio::time::sleep(Duration::from_millis(2000)).await;
+    assert_eq!(refusal(&app, &devices[0]).await, owned(ENDED));
 }
