@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -21,6 +21,8 @@ pub enum Failure {
     Refused(Refusal),
     /// It cannot be known whether it happened; asking again is right.
     Unanswered(String),
+    /// The server failed at it, which it never may. Whether it happened cannot be known either.
+    Broken(String),
 }
 
 /// A definitive no.
@@ -37,12 +39,12 @@ pub struct Refusal {
 impl Refusal {
     /// Whether a renewal helps.
     pub fn is_stale(&self) -> bool {
-        self.reason.starts_with("TOKEN_")
+        ["TOKEN_STALE", "TOKEN_EXPIRED"].contains(&self.reason.as_str())
     }
 
-    /// Whether the user has to sign in again.
-    pub fn signs_out(&self) -> bool {
-        self.reason == "SESSION_ENDED" || self.reason.starts_with("REFRESH_")
+    /// Whether it is what a revoked token gets.
+    pub fn is_revocation(&self) -> bool {
+        ["TOKEN_STALE", "SESSION_ENDED"].contains(&self.reason.as_str())
     }
 }
 
@@ -216,7 +218,7 @@ impl Api {
         limit: Duration,
     ) -> Answer<Session> {
         let payload = self.call(access, query, variables, limit).await?;
-        serde_json::from_value(payload).map_err(|error| Failure::Unanswered(error.to_string()))
+        serde_json::from_value(payload).map_err(|error| Failure::Broken(error.to_string()))
     }
 
     async fn act(&self, access: &str, query: &str, variables: Value) -> Answer<()> {
@@ -246,7 +248,11 @@ impl Api {
         let status = answer.status();
         let text = answer.text().await.map_err(unanswered)?;
         let Ok(mut body) = serde_json::from_str::<Value>(&text) else {
-            return Err(Failure::Unanswered(format!("{status}: {text}")));
+            let text = format!("{status}: {text}");
+            return Err(match status {
+                StatusCode::INTERNAL_SERVER_ERROR => Failure::Broken(text),
+                _ => Failure::Unanswered(text),
+            });
         };
         match body["errors"].get(0) {
             Some(error) => Err(failure(error)),
@@ -264,9 +270,8 @@ fn failure(error: &Value) -> Failure {
     };
     let (code, reason) = (text("code"), text("reason"));
     match code.as_str() {
-        "UNAVAILABLE" | "RATE_LIMITED" | "INTERNAL_SERVER_ERROR" | "" => {
-            Failure::Unanswered(format!("{code} {error}"))
-        }
+        "UNAVAILABLE" | "RATE_LIMITED" => Failure::Unanswered(format!("{code} {error}")),
+        "INTERNAL_SERVER_ERROR" | "" => Failure::Broken(error.to_string()),
         _ => Failure::Refused(Refusal {
             code,
             reason,

@@ -380,6 +380,7 @@ fn fake_time() -> Result<[(String, String); 3]> {
 fn balance(port: u16, nodes: &[Node], folder: &Path, logs: &Path) -> Result<Running> {
     let mut config = format!(
         "defaults\n  mode http\n  timeout connect 1s\n  timeout client 60s\n  timeout server 60s\n  \
+         timeout check 2s\n  \
          option forwardfor\n  option redispatch\n  retries 2\n\
          frontend public\n  bind 127.0.0.1:{port}\n  default_backend nodes\n\
          backend nodes\n  balance roundrobin\n  option httpchk GET /readyz\n  \
@@ -418,7 +419,8 @@ impl Pooler {
         let config = format!(
             "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {port}\nunix_socket_dir =\nauth_type = plain\nauth_file = {}\n\
-             pool_mode = transaction\ndefault_pool_size = 20\nmax_client_conn = 200\n",
+             pool_mode = transaction\ndefault_pool_size = 20\nmax_client_conn = 200\n\
+             server_login_retry = 1\n",
             postgres.port(),
             users.display()
         );
@@ -444,7 +446,7 @@ impl Pooler {
         Ok(pooler)
     }
 
-    /// Starts it again after [`Self::stop`].
+    /// Starts it again after [`Self::kill`].
     pub fn resume(&mut self) -> Result<()> {
         let program = tools::find("pgbouncer").context("pgbouncer is missing")?;
         let log = fs::File::options()
@@ -461,8 +463,18 @@ impl Pooler {
         Ok(())
     }
 
-    /// Ends it at once, with all of its connections.
-    pub fn stop(&mut self) {
-        self.running = None;
+    /// SIGKILL: asked by SIGTERM, pgbouncer 1.23 and later wait until the last client has gone.
+    pub fn kill(&mut self) -> Result<()> {
+        if let Some(running) = self.running.take() {
+            running.signal(Signal::SIGKILL)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.kill();
     }
 }

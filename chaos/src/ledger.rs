@@ -14,6 +14,8 @@ use crate::api::{Api, Failure, Refusal};
 
 /// A revoked token is refused by every node this long after the revocation was acknowledged (docs/architecture.md).
 pub const BOUND: Duration = Duration::from_secs(5);
+/// A node that has not answered for so long, with nothing broken any more, will not.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An account as the server last acknowledged it.
 #[derive(Clone, Debug)]
@@ -58,6 +60,7 @@ struct Books {
     revoked: Vec<Revoked>,
     lost: Vec<String>,
     signed_out: HashMap<String, String>,
+    wrong: Vec<String>,
     accepted_late: HashMap<String, String>,
     unanswered: Vec<(&'static str, String)>,
 }
@@ -147,8 +150,22 @@ impl Ledger {
         self.books().signed_out.insert(who.to_owned(), text);
     }
 
+    /// The server did what it never may, and what is none of the above.
+    pub fn wrong(&self, what: String) {
+        self.books().wrong.push(what);
+    }
+
+    /// A node took a token too late after its end was acknowledged.
+    pub fn accepted_late(&self, token: &str, text: String) {
+        self.books().accepted_late.insert(token.to_owned(), text);
+    }
+
     /// A call brought no answer, and has to be made again.
-    pub fn unanswered(&self, operation: &'static str, why: String) {
+    pub fn unanswered(&self, operation: &'static str, failure: &Failure) {
+        if let Failure::Broken(why) = failure {
+            self.wrong(format!("{operation}: {why}"));
+        }
+        let why = format!("{failure:?}");
         self.books().unanswered.push((operation, why));
     }
 
@@ -173,24 +190,37 @@ impl Ledger {
         match node.me(&revoked.token).await {
             Ok(_) if age > BOUND => {
                 let text = format!("node {number} took a token {age:?} after {}", revoked.by);
-                let late = &mut self.books().accepted_late;
-                late.insert(revoked.token.clone(), text);
+                self.accepted_late(&revoked.token, text);
                 true
             }
-            Err(Failure::Refused(_)) => {
+            Err(Failure::Refused(refusal)) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
+                if !refusal.is_revocation() {
+                    let by = revoked.by;
+                    self.wrong(format!("node {number} after {by}: {refusal:?}"));
+                }
                 true
+            }
+            Err(failure @ Failure::Broken(_)) => {
+                self.unanswered("me with a revoked token", &failure);
+                false
             }
             Ok(_) | Err(Failure::Unanswered(_)) => false,
         }
     }
 
-    /// Asks every node with every revoked token until it is refused.
+    /// Asks every node with every revoked token until it is refused. A node that comes to no answer is asked no more.
     pub async fn probe_all(&self, nodes: &[Api]) {
         let revoked = self.books().revoked.clone();
         let each = nodes.iter().enumerate().map(async |(number, node)| {
             for revoked in &revoked {
+                let deadline = Instant::now() + PATIENCE;
                 while !self.probe(node, number, revoked).await {
+                    if Instant::now() > deadline {
+                        let by = revoked.by;
+                        self.lost(format!("node {number} does not say whether {by} holds"));
+                        return;
+                    }
                     sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -266,14 +296,15 @@ impl Ledger {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// What proved wrong: lost, accepted late, signed out.
-    pub fn faults(&self) -> [Vec<String>; 3] {
+    /// What proved wrong: lost, accepted late, signed out, and the rest.
+    pub fn faults(&self) -> [Vec<String>; 4] {
         let books = self.books();
         let texts = |of: &HashMap<String, String>| of.values().cloned().collect();
         [
             books.lost.clone(),
             texts(&books.accepted_late),
             texts(&books.signed_out),
+            books.wrong.clone(),
         ]
     }
 }

@@ -140,16 +140,19 @@ impl Load {
     }
 
     fn row(&self, fault: &'static str, recovery: Duration) -> Row {
-        let [lost, late, signed_out] = self.ledger.faults();
+        let [lost, late, signed_out, wrong] = self.ledger.faults();
         let name = |kind: &'static str, texts: &[String]| {
             // The first tell enough.
-            let texts = texts.iter().take(5).map(|text| format!("{kind}: {text}"));
-            texts.collect::<Vec<_>>()
+            let first = texts.iter().take(5).map(|text| format!("{kind}: {text}"));
+            let rest = texts.len().checked_sub(6).map(|rest| rest + 1);
+            let rest = rest.map(|rest| format!("{kind}: {rest} more"));
+            first.chain(rest).collect::<Vec<_>>()
         };
         let problems = [
             name("lost", &lost),
             name("accepted late", &late),
             name("signed out", &signed_out),
+            name("wrong", &wrong),
         ];
         Row {
             fault,
@@ -184,11 +187,11 @@ pub async fn again<T, F: Future<Output = Answer<T>>>(
                     ..refusal
                 }));
             }
-            Err(Failure::Unanswered(why)) => {
+            Err(failure) => {
+                ledger.unanswered(operation, &failure);
                 if Instant::now() > deadline || xtask::process::interrupted() {
-                    bail!("{operation} is not answered: {why}");
+                    bail!("{operation} is not answered: {failure:?}");
                 }
-                ledger.unanswered(operation, why);
                 repeated = true;
                 sleep(Duration::from_millis(fastrand::u64(50..200))).await;
             }
@@ -355,7 +358,7 @@ impl Person {
         match everywhere.await? {
             Ok(()) => self.ended("logoutEverywhere", "LOGGED_OUT"),
             // It had happened, and the answer was lost.
-            Err(refusal) if refusal.repeated => {}
+            Err(refusal) if refusal.repeated && refusal.is_revocation() => {}
             Err(refusal) if refusal.is_stale() => return self.refresh().await,
             Err(refusal) => {
                 self.ledger
@@ -390,8 +393,8 @@ impl Person {
                 Ok(())
             }
             Err(Failure::Refused(refusal)) => self.recover("changePassword", &refusal).await,
-            Err(Failure::Unanswered(why)) => {
-                self.ledger.unanswered("changePassword", why);
+            Err(failure) => {
+                self.ledger.unanswered("changePassword", &failure);
                 self.try_passwords(new).await
             }
         }

@@ -20,8 +20,8 @@ pub struct Row {
     /// How fast revocations were, where that was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
-    /// What proved wrong, for people.
-    #[serde(skip)]
+    /// What proved wrong, for people: the first of each kind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
 }
 

@@ -15,6 +15,9 @@ use crate::{
     tools,
 };
 
+/// libfaketime is preloaded into the nodes and their processes die with the suite (setpriv): both are Linux's way.
+pub(crate) const RUNS_HERE: bool = cfg!(target_os = "linux");
+
 /// Arguments of `cargo xtask chaos`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -89,8 +92,10 @@ fn suite(project: &Project, profile: &str) -> Command {
 fn previous(project: &Project, step: &Step) -> Result<PathBuf> {
     let git = |arguments: &str| {
         let mut command = project.command("git", arguments);
-        process::output(&mut command)
-            .context("the sources before the newest migration come from git")
+        process::output(&mut command).context(
+            "the server before the newest migration is built from git's history: in a shallow \
+                 clone run `git fetch --unshallow` first, or name a binary with `--previous`",
+        )
     };
     let newest = git("log -1 --format=%H -- migrations")?;
     let commit = git(&format!("rev-parse {newest}~"))?;

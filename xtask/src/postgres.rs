@@ -1,6 +1,7 @@
 //! A throwaway PostgreSQL for the tests.
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::TcpListener,
     os::unix::{
@@ -9,6 +10,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -21,6 +23,8 @@ use nix::{
 use tempfile::TempDir;
 
 use crate::{process, tools};
+
+static GIVEN_PORTS: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
 /// Listens on a free port of 127.0.0.1 and on a socket in its temporary folder; dropping it stops
 /// it and removes the folder.
@@ -239,7 +243,7 @@ impl Owner {
     }
 }
 
-/// A port of 127.0.0.1 that was free a moment ago. It is below those that systems give to outgoing
+/// A port of 127.0.0.1 that was free a moment ago and was not given out before. It is below those that systems give to outgoing
 /// connections, so that it is still free when a server starts there again.
 ///
 /// # Errors
@@ -247,7 +251,10 @@ impl Owner {
 pub fn free_port() -> Result<u16> {
     for _ in 0..1000 {
         let port = 15_000 + u16::try_from(getrandom::u32()? % 15_000)?;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        // Nobody may listen there yet to whom it was given.
+        let mut given = GIVEN_PORTS.lock().unwrap_or_else(PoisonError::into_inner);
+        if !given.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            given.insert(port);
             return Ok(port);
         }
     }

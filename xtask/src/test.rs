@@ -74,6 +74,10 @@ impl Part {
                 tests.env("COUNTERSIGN_TEST_POSTGRES_URL", postgres.url());
                 step.run(tests)
             }
+            Self::Chaos if !chaos::RUNS_HERE => {
+                step.note("left out: the fault suite is for Linux");
+                Ok(())
+            }
             Self::Chaos => {
                 build_server(project, step)?;
                 step.run(chaos::short(project))

@@ -1,13 +1,15 @@
 //! What happens between the nodes and PostgreSQL.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use nix::sys::signal::Signal;
 use tokio::time::sleep;
 
 use crate::Suite;
 use crate::cluster::{Cluster, Plan};
-use crate::load::Load;
+use crate::faults::revocations::{Pace, revoke};
+use crate::load::{Load, Person};
 use crate::proxy::Proxy;
 use crate::report::Row;
 
@@ -15,6 +17,15 @@ const PROXIES: Plan = Plan {
     proxies: true,
     pooler: false,
     clocks: false,
+};
+
+/// Notifications are left out for longer than the bound.
+const UNNOTIFIED: Duration = Duration::from_secs(8);
+/// A node polls every second beside them: so it knows at the latest after this time.
+const POLLED: Pace = Pace {
+    at_once: 1,
+    pause: Duration::from_millis(20),
+    within: Duration::from_secs(3),
 };
 
 fn proxies(cluster: &Cluster) -> impl Iterator<Item = &Proxy> {
@@ -59,13 +70,19 @@ pub async fn notifications_cut(fault: &'static str, suite: &mut Suite) -> Result
         proxies(&cluster).for_each(Proxy::reset_listeners);
     }
     proxies(&cluster).for_each(|proxy| proxy.swallow_notifications(true));
-    sleep(Duration::from_secs(3)).await;
+    let apis = cluster.apis();
+    let mut person = Person::register(&cluster.api, &load.ledger).await?;
+    let start = Instant::now();
+    while start.elapsed() < UNNOTIFIED {
+        revoke(&apis, 0, &load.ledger, &mut person, POLLED).await?;
+    }
     proxies(&cluster).for_each(|proxy| proxy.swallow_notifications(false));
     let recovery = load.recovered(&mut cluster).await?;
     load.finish(fault, &cluster, recovery).await
 }
 
-/// All connections go through pgbouncer in transaction mode, which is away for two seconds.
+/// All connections go through pgbouncer in transaction mode, which is away for two seconds; then PostgreSQL is restarted behind
+/// it.
 pub async fn pooler_restarted(fault: &'static str, suite: &mut Suite) -> Result<Row> {
     let plan = Plan {
         pooler: true,
@@ -77,10 +94,13 @@ pub async fn pooler_restarted(fault: &'static str, suite: &mut Suite) -> Result<
     for _ in 0..suite.size.rounds {
         sleep(Duration::from_secs(3)).await;
         let pooler = cluster.pooler.as_mut().context("no pooler")?;
-        pooler.stop();
+        pooler.kill()?;
         sleep(Duration::from_secs(2)).await;
         pooler.resume()?;
         recovery = recovery.max(load.recovered(&mut cluster).await?);
     }
+    suite.postgres.stop(Signal::SIGINT)?;
+    suite.postgres.resume()?;
+    recovery = recovery.max(load.recovered(&mut cluster).await?);
     load.finish(fault, &cluster, recovery).await
 }

@@ -54,6 +54,7 @@ pub async fn notified(fault: &'static str, suite: &mut Suite) -> Result<Row> {
     let pace = Pace {
         at_once: 4,
         pause: Duration::from_millis(1),
+        within: BOUND,
     };
     measure(fault, suite, &Plan::default(), pace).await
 }
@@ -67,17 +68,20 @@ pub async fn polled(fault: &'static str, suite: &mut Suite) -> Result<Row> {
     let pace = Pace {
         at_once: 16,
         pause: Duration::from_millis(10),
+        within: BOUND,
     };
     measure(fault, suite, &plan, pace).await
 }
 
 /// How eagerly it is measured: asking must not be what takes the time.
 #[derive(Clone, Copy)]
-struct Pace {
+pub struct Pace {
     /// Revocations that are under way at the same time.
-    at_once: usize,
+    pub at_once: usize,
     /// Between two questions whether a token is refused.
-    pause: Duration,
+    pub pause: Duration,
+    /// A node that takes longer accepted the token too late.
+    pub within: Duration,
 }
 
 async fn measure(fault: &'static str, suite: &mut Suite, plan: &Plan, pace: Pace) -> Result<Row> {
@@ -92,7 +96,8 @@ async fn measure(fault: &'static str, suite: &mut Suite, plan: &Plan, pace: Pace
         let mut person = Person::register(&cluster.api, &load.ledger).await?;
         let mut times = Vec::new();
         for _ in 0..suite.size.revocations.div_ceil(pace.at_once) {
-            times.push(revoke(&apis, &load.ledger, &mut person, pace.pause).await?);
+            let here = fastrand::usize(..apis.len());
+            times.push(revoke(&apis, here, &load.ledger, &mut person, pace).await?);
         }
         Ok::<_, anyhow::Error>(times)
     });
@@ -107,14 +112,14 @@ async fn measure(fault: &'static str, suite: &mut Suite, plan: &Plan, pace: Pace
     Ok(row)
 }
 
-/// Ends a session on one node; how long until the last of the others refuses its token.
-async fn revoke(
+/// Ends a session on the node `here`; how long until the last of the others refuses its token.
+pub async fn revoke(
     apis: &[Api],
+    here: usize,
     ledger: &Ledger,
     person: &mut Person,
-    pause: Duration,
+    pace: Pace,
 ) -> Result<Duration> {
-    let here = fastrand::usize(..apis.len());
     let session = person.session.clone();
     for node in apis {
         // They have seen the token, so it is the revocation that counts.
@@ -133,19 +138,26 @@ async fn revoke(
     ledger.acknowledged();
     let others = (0..apis.len()).filter(|node| *node != here);
     let refusals =
-        others.map(|node| refused(&apis[node], &session.access_token, acknowledged, pause));
+        others.map(|node| refused(&apis[node], &session.access_token, acknowledged, pace));
     let slowest = join_all(refusals).await.into_iter().max();
+    let slowest = slowest.context("there are no other nodes")?;
+    if slowest >= pace.within {
+        let text = format!("a node took a token {slowest:?} after logout");
+        ledger.accepted_late(&session.access_token, text);
+    }
     person.login().await?;
-    slowest.context("there are no other nodes")
+    Ok(slowest)
 }
 
-/// Asks until the node refuses; past the bound the ledger's probers have counted it.
-async fn refused(node: &Api, token: &str, since: Instant, pause: Duration) -> Duration {
-    while since.elapsed() < BOUND {
-        if let Err(Failure::Refused(_)) = node.me(token).await {
+/// Asks until the node refuses, or should have.
+async fn refused(node: &Api, token: &str, since: Instant, pace: Pace) -> Duration {
+    while since.elapsed() < pace.within {
+        if let Err(Failure::Refused(refusal)) = node.me(token).await
+            && refusal.is_revocation()
+        {
             break;
         }
-        sleep(pause).await;
+        sleep(pace.pause).await;
     }
     since.elapsed()
 }
