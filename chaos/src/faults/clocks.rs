@@ -41,7 +41,7 @@ pub async fn stepped(fault: &'static str, suite: &mut Suite) -> Result<Row> {
         let count = cluster.nodes.len();
         let stepped = number / 3 % count;
         let node = &cluster.nodes[stepped];
-        // Its clock is right, or it was set back to right when the turn of another node came.
+        // It may be the one that was off in an earlier turn.
         let other = &cluster.nodes[(stepped + 1) % count];
         other.set_clock(0)?;
         node.set_clock(step)?;
