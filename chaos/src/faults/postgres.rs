@@ -39,8 +39,14 @@ async fn down(
             sleep(Duration::from_secs(2)).await;
             suite.postgres.stop(*way)?;
             sleep(away).await;
-            cluster.none_ready().await?;
+            // A short absence may pass unnoticed: nodes ask twice a second.
+            let noticed = match away.is_zero() {
+                true => Ok(()),
+                false => cluster.none_ready().await,
+            };
+            // The next faults need it, whatever came of this one.
             suite.postgres.resume()?;
+            noticed?;
             recovery = recovery.max(load.recovered(&mut cluster).await?);
         }
     }
