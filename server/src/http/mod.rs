@@ -82,7 +82,9 @@ pub fn public_router(app: Arc<App>) -> Router {
                 .layer(
                     TraceLayer::new_for_http()
                         .make_span_with(request_span)
-                        .on_response(log_answer),
+                        .on_response(log_answer)
+                        // What failed is in the answer's line, and its cause where it was found.
+                        .on_failure(()),
                 )
                 .layer(PropagateRequestIdLayer::new(REQUEST_ID))
                 .layer(CatchPanicLayer::new())

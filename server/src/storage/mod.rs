@@ -292,7 +292,7 @@ impl From<DieselError> for StorageError {
 /// Diesel hands on no code with the faults that it has no name for. PostgreSQL's have to be in English (`lc_messages`).
 fn of_message(message: &str) -> StorageError {
     const CONTENDED: [&str; 1] = ["deadlock detected"];
-    const LOST: [&str; 7] = [
+    const LOST: [&str; 8] = [
         "connection closed",
         "communicating with the server",
         "terminating connection",
@@ -300,6 +300,7 @@ fn of_message(message: &str) -> StorageError {
         // pgbouncer's.
         "server conn crashed",
         "server login",
+        "invalid server parameter",
         "pgbouncer cannot connect",
     ];
     const PASSING: [&str; 14] = [

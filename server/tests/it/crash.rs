@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -100,11 +102,16 @@ pub const LOGIN: &str = "mutation($input: LoginInput!) { payload: login(input: $
 pub const REFRESH: &str = "mutation($token: String, $attempt: String) { payload: refresh(refreshToken: $token, attempt: $attempt) { refreshToken } }";
 
 /// Registers, then refreshes as fast as it can until the server dies; what was answered, and the call that was not.
-async fn live(origin: String, email: String) -> Option<(String, String, String)> {
+async fn live(
+    origin: String,
+    email: String,
+    signed_in: Arc<AtomicUsize>,
+) -> Option<(String, String, String)> {
     let input = json!({ "email": email, "password": PASSWORD, "name": "Ana" });
     let mut token = run(&origin, REGISTER, json!({ "input": input })).await?["refreshToken"]
         .as_str()?
         .to_owned();
+    signed_in.fetch_add(1, Ordering::Relaxed);
     for number in 0.. {
         let attempt = format!("attempt-number-{number:08}");
         match run(
@@ -132,15 +139,20 @@ async fn no_account_and_no_session_is_lost() {
         let mut kept = 0;
         for round in 0..4 {
             let server = Server::start(&database, port, "8").await;
+            let signed_in = Arc::new(AtomicUsize::new(0));
             let lives: Vec<_> = (0..8)
                 .map(|person| {
                     tokio::spawn(live(
                         server.origin.clone(),
                         format!("p{round}-{person}@example.com"),
+                        Arc::clone(&signed_in),
                     ))
                 })
                 .collect();
-            tokio::time::sleep(Duration::from_millis(250 + 170 * round)).await;
+            while signed_in.load(Ordering::Relaxed) < 2 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(170 * round)).await;
             server.kill();
             let mut acknowledged = Vec::new();
             for life in lives {
