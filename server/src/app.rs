@@ -12,9 +12,9 @@ use crate::config::{LEAST_SECRET, Settings};
 use crate::graphql::{self, Schema, Services};
 use crate::http::Sockets;
 use crate::readiness::Readiness;
-use crate::sessions::{Events, Feed, Sessions};
+use crate::sessions::{Devices, Events, Feed, Sessions, Throttle};
 use crate::storage::{KeyRow, Storage, StorageError};
-use crate::tokens::{KeyError, Keys, Lives, MAX_ENTRIES, Revocations, Sealer, Tokens};
+use crate::tokens::{KeyError, Keys, Lives, MAX_ENTRIES, Mac, Revocations, Sealer, Tokens};
 use crate::values::{Secret, UnixMillis};
 
 /// A running server's parts.
@@ -95,6 +95,7 @@ impl App {
         let rng: Arc<Rng> = Arc::new(SystemRandom::new());
         let ttl = settings.tokens.access_ttl;
         storage.note_access_ttl(ttl, clock.now()).await?;
+        let secret = keys_secret(&settings, &*rng)?;
         let keys = keys(&settings, &storage, &clock, &rng)?;
         let tokens = settings.tokens.clone();
         let tokens = Arc::new(Tokens::open(keys, tokens, clock.clone(), rng.clone()).await?);
@@ -118,6 +119,12 @@ impl App {
             storage.clone(),
             tokens.clone(),
             feed,
+            Throttle::new(
+                storage.clone(),
+                clock.clone(),
+                Mac::new(&secret, "throttle v1"),
+                settings.limits.clone(),
+            ),
             audit.clone(),
             clock.clone(),
             rng.clone(),
@@ -127,6 +134,7 @@ impl App {
             storage.clone(),
             sessions.clone(),
             Passwords::start(settings.passwords.clone())?,
+            Devices::new(Mac::new(&secret, "devices v1")),
             audit.clone(),
             clock,
             rng.clone(),

@@ -287,6 +287,11 @@ impl std::ops::Sub<Duration> for UnixMillis {
     }
 }
 
+/// The seconds to wait for, none too few.
+pub fn whole_seconds(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)
+}
+
 impl From<UnixMillis> for i64 {
     fn from(time: UnixMillis) -> i64 {
         time.0

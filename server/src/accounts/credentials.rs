@@ -2,7 +2,7 @@
 
 use super::{AccountError, Accounts};
 use crate::audit::AuthEventKind;
-use crate::sessions::{Grant, SessionError};
+use crate::sessions::{Grant, SessionError, Target};
 use crate::storage::{AuthEventRow, Denied, Proof, StorageError, UserRow};
 use crate::values::{Identity, Peer, Secret};
 
@@ -94,8 +94,10 @@ impl Accounts {
         let user = found
             .filter(|user| user.disabled_at.is_none())
             .ok_or(SessionError::Ended)?;
-        let stored = Some(user.password_hash.clone());
-        if self.passwords.verify(password, stored).await? {
+        let refused = self.own_event(AuthEventKind::LoginThrottled, caller, peer);
+        let hash = Some(user.password_hash.clone());
+        let target = Target::User(&user.id);
+        if self.verify(target, peer, refused, password, hash).await? {
             return Ok(user);
         }
         let failed = self.own_event(AuthEventKind::LoginFailed, caller, peer);

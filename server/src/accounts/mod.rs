@@ -17,7 +17,7 @@ pub use user::User;
 
 use crate::audit::{Audit, AuthEventKind};
 use crate::clock::{Clock, Rng, random};
-use crate::sessions::{Grant, SessionError, Sessions};
+use crate::sessions::{Devices, Grant, SessionError, Sessions, Target};
 use crate::storage::{
     AuthEventRow, ProfileChange, SessionRow, Storage, StorageError, UserFilter, UserRow,
 };
@@ -28,6 +28,7 @@ pub struct Accounts {
     storage: Storage,
     sessions: Arc<Sessions>,
     passwords: Passwords,
+    devices: Devices,
     audit: Arc<Audit>,
     clock: Arc<dyn Clock>,
     rng: Arc<Rng>,
@@ -65,14 +66,21 @@ pub struct SignIn<'a> {
     pub peer: &'a Peer,
     /// The refresh token of the cookie that came along: its session ends when another one takes the cookie.
     pub replaces: Option<Secret>,
+    /// The token that the device is recognised by.
+    pub device: Option<&'a Secret>,
 }
 
 impl Accounts {
     /// Accounts kept in `storage`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another service, and there is one caller"
+    )]
     pub fn new(
         storage: Storage,
         sessions: Arc<Sessions>,
         passwords: Passwords,
+        devices: Devices,
         audit: Arc<Audit>,
         clock: Arc<dyn Clock>,
         rng: Arc<Rng>,
@@ -82,6 +90,7 @@ impl Accounts {
             storage,
             sessions,
             passwords,
+            devices,
             audit,
             clock,
             rng,
@@ -106,7 +115,18 @@ impl Accounts {
         if !self.settings.registration_open {
             return Err(AccountError::RegistrationClosed);
         }
-        let user = self.draft(account).await?;
+        let booked = self
+            .sessions
+            .throttle()
+            .book_registration(sign_in.peer)
+            .await?;
+        let user = match self.draft(account).await {
+            Err(AccountError::Busy(wait)) => {
+                self.sessions.throttle().undo(booked).await;
+                return Err(AccountError::Busy(wait));
+            }
+            drafted => drafted?,
+        };
         let session = self
             .sessions
             .draft(user.id, sign_in.transport, sign_in.peer);
@@ -175,30 +195,46 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AccountError::BadCredentials`]; [`AccountError::Disabled`] after the right password; [`AccountError::Busy`] when
-    /// too many passwords are being checked.
+    /// too many passwords are being checked; [`SessionError::Throttled`] when there were too many wrong ones.
     pub async fn login(
         &self,
         email: &str,
         password: &Secret,
         sign_in: &SignIn<'_>,
     ) -> Result<Grant, AccountError> {
-        let user = match Email::parse(email) {
-            Some(email) => self.storage.find_user_by_email(&email).await?,
+        let parsed = Email::parse(email);
+        let user = match &parsed {
+            Some(email) => self.storage.find_user_by_email(email).await?,
             None => None,
         };
+        let id = user.as_ref().map(|user| user.id);
+        let device = id
+            .zip(sign_in.device)
+            .and_then(|(id, token)| self.devices.recognise(token.expose(), &id));
+        let target = match (device, &parsed) {
+            (Some(device), _) => Target::Device(device),
+            (None, Some(email)) => Target::Email(email.as_str()),
+            (None, None) => Target::Email(email),
+        };
+        let event = |kind| {
+            let event = self.audit.event(kind, sign_in.peer);
+            match id {
+                Some(id) => event.user(id),
+                None => event,
+            }
+        };
+        let hash = user.as_ref().map(|user| user.password_hash.clone());
+        let refused = event(AuthEventKind::LoginThrottled);
         let verified = self
-            .passwords
-            .verify(
-                password,
-                user.as_ref().map(|user| user.password_hash.clone()),
-            )
+            .verify(target, sign_in.peer, refused, password, hash)
             .await?;
-        let failed = self.audit.event(AuthEventKind::LoginFailed, sign_in.peer);
         let Some(user) = user else {
-            self.storage.insert_event(failed).await?;
+            self.storage
+                .insert_event(event(AuthEventKind::LoginFailed))
+                .await?;
             return Err(AccountError::BadCredentials);
         };
-        let (id, disabled) = (user.id, user.disabled_at.is_some());
+        let disabled = user.disabled_at.is_some();
         if verified
             && !disabled
             && let Some(grant) = self
@@ -209,12 +245,39 @@ impl Accounts {
             self.end_replaced(sign_in).await;
             return Ok(grant);
         }
-        self.storage.insert_event(failed.user(id)).await?;
+        self.storage
+            .insert_event(event(AuthEventKind::LoginFailed))
+            .await?;
         Err(if verified && disabled {
             AccountError::Disabled
         } else {
             AccountError::BadCredentials
         })
+    }
+
+    /// Whether the password is the one that was hashed into `hash`, as far as the target's and the address's budgets go.
+    async fn verify(
+        &self,
+        target: Target<'_>,
+        peer: &Peer,
+        refused: AuthEventRow,
+        password: &Secret,
+        hash: Option<String>,
+    ) -> Result<bool, AccountError> {
+        let throttle = self.sessions.throttle();
+        let booked = throttle.book_password(target, peer, refused).await?;
+        let verified = self.passwords.verify(password, hash).await;
+        match verified {
+            Ok(true) => throttle.succeeded(booked).await,
+            Ok(false) => {}
+            Err(_) => throttle.undo(booked).await,
+        }
+        verified
+    }
+
+    /// A token for the device on which this user has just signed in, for the next time.
+    pub fn device_token(&self, user: &UserId) -> Secret {
+        self.devices.issue(user, &*self.rng)
     }
 
     /// The new session stands already, so a failure here is told to the log alone.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use config::{Config, File, FileFormat, Value, ValueKind};
 
+use super::Rate;
 use crate::values::Secret;
 
 /// Every environment variable of ours starts so.
@@ -273,6 +274,15 @@ impl Source {
             None => Err("is neither off nor a length of time like 90d"),
             duration if range.contains(&duration) => Ok(duration),
             _ => Err("is too short or too long"),
+        })
+    }
+
+    /// So many in `per`, or `off`.
+    pub(super) fn rate(&mut self, key: &'static str, default: u32, per: Duration) -> Option<Rate> {
+        self.parsed(key, &default.to_string(), |text| match text.parse() {
+            _ if text == "off" => Ok(None),
+            Ok(count @ 1..=1_000_000) => Ok(Some(Rate { count, per })),
+            _ => Err("is neither off nor a whole number from 1 to 1000000"),
         })
     }
 

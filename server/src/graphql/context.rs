@@ -1,6 +1,6 @@
 //! What a resolver finds in its context: who calls, from where, and the services.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_graphql::{Context, Result};
@@ -56,32 +56,56 @@ impl Caller {
     }
 }
 
-/// What to do with the session cookie in the answer.
+/// What to do with a cookie in the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CookieWrite {
-    /// Keep this refresh token for so long.
+    /// Keep this token for so long.
     Set(Secret, Duration),
     /// Forget it.
     Clear,
 }
 
-/// The session cookie of one request: what came, whether it may be touched, and what goes back.
-#[derive(Debug)]
-pub struct SessionCookie {
-    presented: Option<Secret>,
-    origin_allowed: bool,
-    write: Mutex<Option<CookieWrite>>,
+/// What the answer does with each cookie, where it does anything.
+#[derive(Debug, Default)]
+pub struct CookieWrites {
+    /// The one with the refresh token.
+    pub session: Option<CookieWrite>,
+    /// The one that the device is recognised by.
+    pub device: Option<CookieWrite>,
 }
 
-impl SessionCookie {
-    /// `presented` is the refresh token in the cookie; `origin_allowed` whether the page that sends the request is one that may
-    /// use it.
-    pub fn new(presented: Option<Secret>, origin_allowed: bool) -> Self {
+/// The cookies of one request: what came, whether the session's may be touched, and what goes back.
+#[derive(Debug)]
+pub struct Cookies {
+    presented: Option<Secret>,
+    device: Option<Secret>,
+    origin_allowed: bool,
+    writes: Mutex<CookieWrites>,
+}
+
+/// A device is recognised for as long after the last sign-in on it.
+const DEVICE_LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+impl Cookies {
+    /// `presented` is the refresh token in the session's cookie, `device` the token in the device's; `origin_allowed` says
+    /// whether the page that sends the request is one that may use them.
+    pub fn new(presented: Option<Secret>, device: Option<Secret>, origin_allowed: bool) -> Self {
         Self {
             presented,
+            device,
             origin_allowed,
-            write: Mutex::new(None),
+            writes: Mutex::default(),
         }
+    }
+
+    /// The token that the device is recognised by.
+    pub fn device(&self) -> Option<&Secret> {
+        self.device.as_ref()
+    }
+
+    /// Has the browser keep a token that the device is recognised by.
+    pub fn remember_device(&self, token: Secret) {
+        self.writes().device = Some(CookieWrite::Set(token, DEVICE_LIFE));
     }
 
     /// The refresh token in the cookie.
@@ -109,7 +133,7 @@ impl SessionCookie {
 
     /// Puts the grant's refresh token into the cookie.
     pub fn set(&self, grant: &Grant) {
-        self.write(CookieWrite::Set(
+        self.writes().session = Some(CookieWrite::Set(
             grant.refresh_token.clone(),
             grant.refresh_expires_in,
         ));
@@ -117,19 +141,16 @@ impl SessionCookie {
 
     /// Has the browser forget the cookie.
     pub fn clear(&self) {
-        self.write(CookieWrite::Clear);
+        self.writes().session = Some(CookieWrite::Clear);
     }
 
-    fn write(&self, write: CookieWrite) {
-        *self.write.lock().unwrap_or_else(PoisonError::into_inner) = Some(write);
+    fn writes(&self) -> MutexGuard<'_, CookieWrites> {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the answer has to do, once.
-    pub fn take_write(&self) -> Option<CookieWrite> {
-        self.write
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+    pub fn take_writes(&self) -> CookieWrites {
+        std::mem::take(&mut *self.writes())
     }
 }
 
@@ -145,8 +166,8 @@ pub trait ContextExt {
     fn caller(&self) -> &Caller;
     /// Where the call comes from.
     fn peer(&self) -> &Peer;
-    /// The session cookie.
-    fn cookie(&self) -> &SessionCookie;
+    /// The cookies.
+    fn cookie(&self) -> &Cookies;
 }
 
 impl ContextExt for Context<'_> {
@@ -170,7 +191,7 @@ impl ContextExt for Context<'_> {
         self.data_unchecked::<Peer>()
     }
 
-    fn cookie(&self) -> &SessionCookie {
-        self.data_unchecked::<Arc<SessionCookie>>()
+    fn cookie(&self) -> &Cookies {
+        self.data_unchecked::<Arc<Cookies>>()
     }
 }

@@ -10,7 +10,7 @@ use async_graphql::{Error, ErrorExtensions as _, Pos, ServerError};
 use crate::accounts::AccountError;
 use crate::sessions::SessionError;
 use crate::storage::{Denied, StorageError};
-use crate::values::Role;
+use crate::values::{Role, whole_seconds};
 
 /// What a program does about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum Code {
     BadUserInput,
     /// Name something that exists.
     NotFound,
+    /// There was too much of this: ask again after `retryAfter` seconds.
+    RateLimited,
     /// Ask again after `retryAfter` seconds.
     Unavailable,
     /// Correct the document's syntax.
@@ -43,6 +45,7 @@ impl Code {
             Self::Forbidden => "FORBIDDEN",
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::NotFound => "NOT_FOUND",
+            Self::RateLimited => "RATE_LIMITED",
             Self::Unavailable => "UNAVAILABLE",
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
@@ -153,6 +156,7 @@ fn public_session(cause: &SessionError) -> Error {
         S::RefreshReused => unauthenticated("REFRESH_REUSED"),
         S::Ended => unauthenticated("SESSION_ENDED"),
         S::AttemptInvalid => bad_input(cause, "attempt", "ATTEMPT_INVALID"),
+        S::Throttled(wait) => retry_after(cause, Code::RateLimited, *wait),
         S::Key(fault) => internal(fault),
         S::Storage(storage) => public_storage(storage),
     }
@@ -182,6 +186,7 @@ fn public_denied(cause: &Denied) -> Error {
         Denied::CallerStale => deny(Denial::TokenStale),
         Denied::RoleRequired(role) => deny(Denial::RoleRequired(*role)),
         Denied::PasswordChanged => public(AccountError::BadCredentials),
+        Denied::Throttled(wait) => public(SessionError::Throttled(*wait)),
         Denied::Missing => coded(&"There is no such account.", Code::NotFound),
         Denied::LastAdministrator => {
             let why = "This is the last administrator: make another one first.";
@@ -211,8 +216,9 @@ fn bad_input(message: impl Display, field: &'static str, reason: &'static str) -
 }
 
 fn retry_later(message: &dyn Display, wait: Duration) -> Error {
-    Error::new(message.to_string()).extend_with(|_, ext| {
-        ext.set("code", Code::Unavailable.as_str());
-        ext.set("retryAfter", wait.as_secs().max(1));
-    })
+    retry_after(message, Code::Unavailable, wait)
+}
+
+fn retry_after(message: &dyn Display, code: Code, wait: Duration) -> Error {
+    coded(message, code).extend_with(|_, ext| ext.set("retryAfter", whole_seconds(wait).max(1)))
 }

@@ -1,35 +1,49 @@
-//! The session cookie. It authenticates `refresh` and `logout` and nothing else.
+//! The cookies: the session's, which authenticates `refresh` and `logout` and nothing else, and the device's, which gives the
+//! device a budget of its own for wrong passwords.
 
 use axum::http::header::{HeaderMap, SET_COOKIE};
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 
 use crate::config::HttpSettings;
-use crate::graphql::CookieWrite;
+use crate::graphql::{CookieWrite, CookieWrites, Cookies};
 use crate::values::Secret;
 
-/// `__Host-` makes browsers refuse it from other hosts and over plain connections (RFC 6265bis §4.1.3.2).
-const NAME: &str = "__Host-countersign";
+/// `__Host-` makes browsers refuse them from other hosts and over plain connections (RFC 6265bis §4.1.3.2).
+const SESSION: &str = "__Host-countersign";
+const DEVICE: &str = "__Host-countersign-device";
 /// Without the prefix, for browsers that refuse `Secure` on localhost.
-const DEVELOPMENT_NAME: &str = "countersign-dev";
+const DEVELOPMENT_SESSION: &str = "countersign-dev";
+const DEVELOPMENT_DEVICE: &str = "countersign-dev-device";
 
-fn name(settings: &HttpSettings) -> &'static str {
+/// The names of the session's cookie and of the device's.
+fn names(settings: &HttpSettings) -> (&'static str, &'static str) {
     if settings.dev_cookie {
-        DEVELOPMENT_NAME
+        (DEVELOPMENT_SESSION, DEVELOPMENT_DEVICE)
     } else {
-        NAME
+        (SESSION, DEVICE)
     }
 }
 
-/// The refresh token in the cookie.
-pub fn read(settings: &HttpSettings, headers: &HeaderMap) -> Option<Secret> {
-    CookieJar::from_headers(headers)
-        .get(name(settings))
-        .map(|cookie| Secret::new(cookie.value()))
+/// The cookies that came along. `origin_allowed` says whether the page that sent them is one that may use them.
+pub fn read(settings: &HttpSettings, headers: &HeaderMap, origin_allowed: bool) -> Cookies {
+    let jar = CookieJar::from_headers(headers);
+    let value = |name| jar.get(name).map(|cookie| Secret::new(cookie.value()));
+    let (session, device) = names(settings);
+    Cookies::new(value(session), value(device), origin_allowed)
 }
 
-/// Adds what the cookie has to become.
-pub fn write(settings: &HttpSettings, write: &CookieWrite, headers: &mut HeaderMap) {
+/// Adds what the cookies have to become.
+pub fn write(settings: &HttpSettings, writes: CookieWrites, headers: &mut HeaderMap) {
+    let (session, device) = names(settings);
+    for (name, write) in [(session, writes.session), (device, writes.device)] {
+        if let Some(write) = write {
+            set(settings, name, &write, headers);
+        }
+    }
+}
+
+fn set(settings: &HttpSettings, name: &'static str, write: &CookieWrite, headers: &mut HeaderMap) {
     let (value, life) = match write {
         CookieWrite::Set(token, life) => (
             token.expose(),
@@ -37,7 +51,7 @@ pub fn write(settings: &HttpSettings, write: &CookieWrite, headers: &mut HeaderM
         ),
         CookieWrite::Clear => ("", 0),
     };
-    let cookie = Cookie::build((name(settings), value))
+    let cookie = Cookie::build((name, value))
         .path("/")
         .http_only(true)
         .secure(!settings.dev_cookie)

@@ -26,7 +26,7 @@ use tracing::Instrument as _;
 use super::media::{MediaType, accepted, is_json};
 use super::{cookies, hosts, peer};
 use crate::app::App;
-use crate::graphql::{Caller, Code, SessionCookie, is_too_complex};
+use crate::graphql::{Caller, Code, is_too_complex};
 use crate::tokens::TokenError;
 
 /// How long an operation may take. What it does in the database goes on; only its answer is given up.
@@ -188,10 +188,7 @@ async fn answer(
     let settings = &app.settings.http;
     let origin_allowed =
         hosts::origin_is_allowed(settings, app.settings.profile, &envelope.headers);
-    let cookie = Arc::new(SessionCookie::new(
-        cookies::read(settings, &envelope.headers),
-        origin_allowed,
-    ));
+    let cookies = Arc::new(cookies::read(settings, &envelope.headers, origin_allowed));
     let request = request
         .data(caller(&app, &envelope.headers).await)
         .data(peer::peer(
@@ -199,7 +196,7 @@ async fn answer(
             &envelope.headers,
             &settings.trusted_proxies,
         ))
-        .data(Arc::clone(&cookie));
+        .data(Arc::clone(&cookies));
     // On a task of its own: a client that hangs up must not leave a transaction open half way.
     let run = {
         let app = Arc::clone(&app);
@@ -215,9 +212,7 @@ async fn answer(
         ),
     };
     let mut response = render(executed, media, envelope.id.as_ref());
-    if let Some(write) = cookie.take_write() {
-        cookies::write(settings, &write, response.headers_mut());
-    }
+    cookies::write(settings, cookies.take_writes(), response.headers_mut());
     response
 }
 

@@ -1,7 +1,10 @@
 //! Why a session is not renewed.
 
+use std::time::Duration;
+
 use crate::storage::StorageError;
 use crate::tokens::{KeyError, TokenError};
+use crate::values::whole_seconds;
 
 /// Why a session is not opened or renewed.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,9 @@ pub enum SessionError {
     /// The attempt key is too short to be random.
     #[error("attempt is a random text of 16 to 256 bytes, new for each refresh.")]
     AttemptInvalid,
+    /// There were too many tries; the next one is allowed after this time.
+    #[error("There were too many tries. Try again in {} s.", whole_seconds(*.0))]
+    Throttled(Duration),
     /// No token could be signed.
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -1,5 +1,6 @@
 //! Sessions: opened by a password, kept alive by a rotating refresh token, ended at any time.
 
+mod device;
 mod devices;
 mod ending;
 mod error;
@@ -9,6 +10,7 @@ mod feed;
 mod refresh_token;
 mod reuse;
 mod standing;
+mod throttle;
 mod watch;
 
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 
+pub use device::Devices;
 pub use devices::Session;
 pub use error::{AccessError, SessionError};
 pub use events::{Events, SessionEvent, SessionEventKind};
@@ -25,6 +28,7 @@ pub use feed::Feed;
 use refresh_token::RefreshToken;
 use reuse::{Verdict, comes_from_elsewhere, judge};
 use standing::Lookups;
+pub use throttle::{Booked, Target, Throttle};
 pub use watch::{Report, Watch};
 
 use crate::accounts::User;
@@ -43,6 +47,7 @@ pub struct Sessions {
     tokens: Arc<Tokens>,
     feed: Arc<Feed>,
     lookups: Lookups,
+    throttle: Throttle,
     audit: Arc<Audit>,
     clock: Arc<dyn Clock>,
     rng: Arc<Rng>,
@@ -75,10 +80,15 @@ const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 
 impl Sessions {
     /// Sessions kept in `storage`, with access tokens by `tokens`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another service, and there is one caller"
+    )]
     pub fn new(
         storage: Storage,
         tokens: Arc<Tokens>,
         feed: Arc<Feed>,
+        throttle: Throttle,
         audit: Arc<Audit>,
         clock: Arc<dyn Clock>,
         rng: Arc<Rng>,
@@ -89,11 +99,17 @@ impl Sessions {
             tokens,
             feed,
             lookups: Lookups::default(),
+            throttle,
             audit,
             clock,
             rng,
             settings,
         }
+    }
+
+    /// What counts wrong passwords.
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.throttle
     }
 
     /// A session for `user` that begins now; the caller writes it.
@@ -221,7 +237,7 @@ impl Sessions {
         let attempt_hash = attempt.map(hash_attempt).transpose()?;
         let now = self.clock.now();
         let (token, mut session, user) = self
-            .authenticate(presented)
+            .authenticate(presented, peer)
             .await?
             .filter(|(_, session, _)| session.transport == transport)
             .ok_or(SessionError::RefreshInvalid)?;
@@ -318,18 +334,23 @@ impl Sessions {
         self.grant(user, &session, session.created_at, now)
     }
 
-    /// The session of a refresh token that we issued, of whatever generation.
+    /// The session of a refresh token that we issued, of whatever generation. What looks like one and is none counts as a
+    /// failure of the address; what names none of our keys costs nothing and counts for nothing.
     async fn authenticate(
         &self,
         presented: &str,
+        peer: &Peer,
     ) -> Result<Option<(RefreshToken, SessionRow, UserRow)>, SessionError> {
-        let Some(token) = RefreshToken::parse(presented) else {
+        let ring = self.tokens.ring();
+        let Some(token) = RefreshToken::parse(presented).filter(|token| token.is_of(&ring)) else {
             return Ok(None);
         };
         let found = self.storage.find_session(&token.session).await?;
-        Ok(found
-            .filter(|(session, _)| token.is_authentic(&self.tokens.ring(), &session.nonce))
-            .map(|(session, user)| (token, session, user)))
+        let authentic = found.filter(|(session, _)| token.is_authentic(&ring, &session.nonce));
+        if authentic.is_none() {
+            self.throttle.note_failure(peer).await;
+        }
+        Ok(authentic.map(|(session, user)| (token, session, user)))
     }
 
     /// How the refresh token of the caller's session travels.
@@ -352,8 +373,8 @@ impl Sessions {
         }
     }
 
-    /// Deletes sessions that expired more than a day ago, and revocations that no token needs any more; how many
-    /// sessions.
+    /// Deletes sessions that expired more than a day ago, and revocations and counted tries that do not matter any more;
+    /// how many sessions.
     ///
     /// # Errors
     /// [`SessionError::Storage`] when the database did not do its part.
@@ -361,6 +382,7 @@ impl Sessions {
         let now = self.clock.now();
         let storage = &self.storage;
         in_batches(|limit| storage.delete_expired_revocations(now, limit)).await?;
+        in_batches(|limit| self.throttle.delete_forgotten(limit)).await?;
         let before = now - KEPT_AFTER_EXPIRY;
         Ok(in_batches(|limit| storage.delete_expired_sessions(before, limit)).await?)
     }

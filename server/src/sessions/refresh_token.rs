@@ -75,6 +75,11 @@ impl RefreshToken {
         })
     }
 
+    /// Whether it names a key of ours, which says nothing yet about who made it.
+    pub fn is_of(&self, ring: &KeyRing) -> bool {
+        ring.has_refresh_key(self.key_id)
+    }
+
     /// Whether we issued it for the session that has this nonce. In constant time.
     pub fn is_authentic(&self, ring: &KeyRing, nonce: &str) -> bool {
         message(self.key_id, self.session, self.generation, nonce)

@@ -9,6 +9,7 @@ use std::time::Duration;
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
+use diesel::upsert::excluded;
 use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
 use diesel_async::pooled_connection::{
     AsyncDieselConnectionManager, ManagerConfig, PoolableConnection, RecyclingMethod, SetupCallback,
@@ -17,10 +18,11 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::postgres::{self, Server};
 use super::revocations::CHANNEL;
-use super::schema::{auth_events, locks, users};
+use super::schema::{auth_events, locks, throttle, users};
 use super::sqlite::{self, Access, Sqlite};
 use super::{
-    AuthEventRow, Backend, Embedded, Probe, Served, Storage, StorageError, UserRow, marks, migrate,
+    AuthEventRow, Backend, Embedded, Probe, Served, Storage, StorageError, ThrottleRow, UserRow,
+    marks, migrate,
 };
 use crate::config::DatabaseSettings;
 use crate::values::{UnixMillis, UserId};
@@ -305,6 +307,10 @@ pub(super) trait Dialect {
     async fn notify(&mut self) -> QueryResult<()>;
     /// Writes lines of the audit trail.
     async fn insert_events(&mut self, events: Vec<AuthEventRow>) -> QueryResult<()>;
+    /// The rows of these keys in their order, locked; those that are missing are new ones.
+    async fn lock_throttle(&mut self, keys: &[String]) -> QueryResult<Vec<ThrottleRow>>;
+    /// Writes rows that were locked.
+    async fn save_throttle(&mut self, rows: Vec<ThrottleRow>) -> QueryResult<()>;
 }
 
 impl Dialect for Sqlite {
@@ -329,6 +335,30 @@ impl Dialect for Sqlite {
         for event in events {
             diesel::insert_into(auth_events::table)
                 .values(event)
+                .execute(self)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn lock_throttle(&mut self, keys: &[String]) -> QueryResult<Vec<ThrottleRow>> {
+        let mut rows: Vec<_> = keys.iter().cloned().map(ThrottleRow::unused).collect();
+        for row in &mut rows {
+            let found = throttle::table
+                .find(&row.key)
+                .select(ThrottleRow::as_select())
+                .first(self)
+                .await
+                .optional()?;
+            *row = found.unwrap_or_else(|| row.clone());
+        }
+        Ok(rows)
+    }
+
+    async fn save_throttle(&mut self, rows: Vec<ThrottleRow>) -> QueryResult<()> {
+        for row in rows {
+            diesel::replace_into(throttle::table)
+                .values(row)
                 .execute(self)
                 .await?;
         }
@@ -370,5 +400,38 @@ impl Dialect for AsyncPgConnection {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Rows have to be there to be locked, and are always locked in the same order: two transactions never wait for each other.
+    async fn lock_throttle(&mut self, keys: &[String]) -> QueryResult<Vec<ThrottleRow>> {
+        let unused: Vec<_> = keys.iter().cloned().map(ThrottleRow::unused).collect();
+        diesel::insert_into(throttle::table)
+            .values(unused)
+            .on_conflict_do_nothing()
+            .execute(self)
+            .await?;
+        throttle::table
+            .filter(throttle::key.eq_any(keys))
+            .order(throttle::key)
+            .select(ThrottleRow::as_select())
+            .for_update()
+            .load(self)
+            .await
+    }
+
+    async fn save_throttle(&mut self, rows: Vec<ThrottleRow>) -> QueryResult<()> {
+        diesel::insert_into(throttle::table)
+            .values(rows)
+            .on_conflict(throttle::key)
+            .do_update()
+            .set((
+                throttle::tries.eq(excluded(throttle::tries)),
+                throttle::free_at.eq(excluded(throttle::free_at)),
+                throttle::forgotten_at.eq(excluded(throttle::forgotten_at)),
+                throttle::noted.eq(excluded(throttle::noted)),
+            ))
+            .execute(self)
+            .await
+            .map(|_| ())
     }
 }

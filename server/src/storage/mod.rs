@@ -122,6 +122,7 @@ mod schema;
 mod sessions;
 mod sqlite;
 mod tables;
+mod throttle;
 mod users;
 
 use std::sync::Arc;
@@ -146,6 +147,7 @@ pub use keys::{KeyChange, KeyDecision, KeyPurpose, KeyRow};
 pub use marks::Mark;
 pub use revocations::{Ends, FeedRead, Revocation, RevocationFeed, Revoked};
 pub use sessions::{EndEvent, NewNonce, Opening, Proof, Rotation, SessionRow};
+pub use throttle::ThrottleRow;
 pub use users::{ProfileChange, UserFilter, UserRow};
 
 /// The database, embedded or served.
@@ -244,6 +246,9 @@ pub enum Denied {
     /// There is no such account.
     #[error("there is no such account")]
     Missing,
+    /// There has been too much of it lately.
+    #[error("there were too many tries")]
+    Throttled(Duration),
     /// Nobody would be left to administer.
     #[error("this is the last administrator")]
     LastAdministrator,

@@ -102,4 +102,14 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    throttle (key) {
+        key -> Text,
+        tries -> BigInt,
+        free_at -> BigInt,
+        forgotten_at -> BigInt,
+        noted -> Integer,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(users, sessions);

@@ -42,8 +42,8 @@ pub(super) const TABLES: [Table; 7] = [
     replaced("revocations", "seq", true),
 ];
 
-/// What the migrations write themselves.
-pub(super) const NOT_COPIED: [&str; 2] = ["__diesel_schema_migrations", "locks"];
+/// What the migrations write themselves, and what is forgotten within a day.
+pub(super) const NOT_COPIED: [&str; 3] = ["__diesel_schema_migrations", "locks", "throttle"];
 
 impl Table {
     /// Sorts before every key.

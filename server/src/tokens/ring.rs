@@ -252,6 +252,11 @@ impl KeyRing {
         named.map(|entry| &entry.key.key)
     }
 
+    /// Whether there is such a refresh key.
+    pub fn has_refresh_key(&self, id: u32) -> bool {
+        self.refresh_key(id).is_some()
+    }
+
     /// HMAC-SHA256 of `message` under the refresh key `id`; `None` when there is no such key.
     pub fn refresh_mac(&self, id: u32, message: &[u8]) -> Option<[u8; 32]> {
         hmac::sign(self.refresh_key(id)?, message)

@@ -19,17 +19,8 @@ pub struct Sealer(LessSafeKey);
 impl Sealer {
     /// Derives the encryption key.
     pub fn new(secret: &Secret) -> Self {
-        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign");
-        let prk = salt.extract(secret.expose().as_bytes());
-        let info = [b"keys at rest v1".as_slice()];
-        #[expect(
-            clippy::expect_used,
-            reason = "one block of HKDF output is always within its limit of 255"
-        )]
-        let key = prk
-            .expand(&info, &AES_256_GCM)
-            .expect("32 bytes of HKDF output");
-        Self(LessSafeKey::new(UnboundKey::from(key)))
+        let key: UnboundKey = derive(secret, "keys at rest v1", &AES_256_GCM);
+        Self(LessSafeKey::new(key))
     }
 
     fn bound_to(purpose: KeyPurpose, id: &str) -> Aad<String> {
@@ -78,6 +69,24 @@ impl Sealer {
         text.truncate(plain);
         Ok(text)
     }
+}
+
+/// A key for one purpose, from the configured secret.
+pub(super) fn derive<L: hkdf::KeyType, K: for<'a> From<hkdf::Okm<'a, L>>>(
+    secret: &Secret,
+    purpose: &'static str,
+    kind: L,
+) -> K {
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"countersign");
+    let info = [purpose.as_bytes()];
+    let prk = salt.extract(secret.expose().as_bytes());
+    #[expect(
+        clippy::expect_used,
+        reason = "one block of HKDF output is always within its limit of 255"
+    )]
+    prk.expand(&info, kind)
+        .expect("32 bytes of HKDF output")
+        .into()
 }
 
 #[cfg(test)]

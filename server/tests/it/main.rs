@@ -26,6 +26,7 @@ mod revocation;
 mod schema;
 mod sessions_command;
 mod support;
+mod throttle;
 mod tls;
 mod vectors;
 mod ws;

@@ -108,6 +108,11 @@ impl Builder {
             ("http.listen", address.to_string()),
             ("passwords.memory_kib", "8".to_owned()),
             ("passwords.iterations", "1".to_owned()),
+            // All of a test comes from one address, most of it at one instant of the test's clock.
+            ("limits.free_attempts", "100".to_owned()),
+            ("limits.failures_per_minute", "off".to_owned()),
+            ("limits.failures_per_hour", "off".to_owned()),
+            ("limits.registrations_per_hour", "off".to_owned()),
             (
                 "keys.secret",
                 "a secret of the tests, long enough".to_owned(),
