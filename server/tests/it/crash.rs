@@ -36,6 +36,8 @@ impl Server {
             .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
             .args(["--database-url", &database.url()])
             .env("COUNTERSIGN_PASSWORDS__MEMORY_KIB", "8")
+            .env("COUNTERSIGN_LIMITS__FAILURES_PER_MINUTE", "off")
+            .env("COUNTERSIGN_LIMITS__REGISTRATIONS_PER_HOUR", "off")
             .env(
                 "COUNTERSIGN_KEYS__SECRET",
                 "a secret of the tests, long enough",

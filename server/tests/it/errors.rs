@@ -13,7 +13,10 @@ fn line(case: &str, answer: &crate::support::Answer) -> Value {
 
 #[tokio::test]
 async fn errors_are_what_the_documentation_says() {
-    let app = TestApp::builder().on_sqlite().await;
+    let app = TestApp::builder()
+        .set("limits.free_attempts", "1")
+        .on_sqlite()
+        .await;
     let ana = app.register("ana@example.com").await;
     let register = async |email: &str, password: &str, name: &str| {
         let query = "mutation($input: RegisterInput!) { register(input: $input, transport: BODY) { sessionId } }";
@@ -36,6 +39,7 @@ async fn errors_are_what_the_documentation_says() {
         line("not a bearer token", &app.send(json!({ "query": "{ me { id } }" }), &[("authorization", "Basic YTpi")]).await),
         line("role", &app.run_as(&ana.access_token, users, json!({})).await),
         line("credentials", &app.login("ana@example.com", "wrong").await),
+        line("too many tries", &app.login("ana@example.com", PASSWORD).await),
         line("address", &register("ana", PASSWORD, "Ana").await),
         line("address taken", &register("ana@example.com", PASSWORD, "Ana").await),
         line("name", &register("bob@example.com", PASSWORD, "\u{202E}").await),

@@ -166,6 +166,8 @@ impl Confined {
             .args([env!("CARGO_BIN_EXE_countersign"), "serve", "--listen"])
             .args([&listen, "--database-url", &database.url()])
             .env("COUNTERSIGN_PASSWORDS__MEMORY_KIB", "8")
+            .env("COUNTERSIGN_LIMITS__FAILURES_PER_MINUTE", "off")
+            .env("COUNTERSIGN_LIMITS__REGISTRATIONS_PER_HOUR", "off")
             .env(
                 "COUNTERSIGN_KEYS__SECRET",
                 "a secret of the tests, long enough",

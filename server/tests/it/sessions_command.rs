@@ -117,6 +117,8 @@ async fn the_server_writes_meanwhile_and_an_interruption_is_made_up_for() {
         let mut first = Command::new(env!("CARGO_BIN_EXE_countersign"))
             .args(end)
             .env("COUNTERSIGN_PASSWORDS__MEMORY_KIB", "8")
+            .env("COUNTERSIGN_LIMITS__FAILURES_PER_MINUTE", "off")
+            .env("COUNTERSIGN_LIMITS__REGISTRATIONS_PER_HOUR", "off")
             .env(
                 "COUNTERSIGN_KEYS__SECRET",
                 "a secret of the tests, long enough",

@@ -48,6 +48,10 @@ export class Server {
       COUNTERSIGN_DATABASE__URL: `sqlite://${join(folder, "countersign.db")}`,
       // The cost of hashing is not what these tests are about.
       COUNTERSIGN_PASSWORDS__MEMORY_KIB: "8192",
+      // All tests come from one address.
+      COUNTERSIGN_LIMITS__FAILURES_PER_MINUTE: "off",
+      COUNTERSIGN_LIMITS__FAILURES_PER_HOUR: "off",
+      COUNTERSIGN_LIMITS__REGISTRATIONS_PER_HOUR: "off",
       ...settings,
     };
   }
