@@ -12,7 +12,7 @@ use crate::config::{LEAST_SECRET, Settings};
 use crate::graphql::{self, Schema, Services};
 use crate::http::Sockets;
 use crate::readiness::Readiness;
-use crate::sessions::{Devices, Events, Feed, Sessions, Throttle};
+use crate::sessions::{DeviceTokens, Events, Feed, Sessions, Throttle};
 use crate::storage::{KeyRow, Storage, StorageError};
 use crate::tokens::{KeyError, Keys, Lives, MAX_ENTRIES, Mac, Revocations, Sealer, Tokens};
 use crate::values::{Secret, UnixMillis};
@@ -134,7 +134,7 @@ impl App {
             storage.clone(),
             sessions.clone(),
             Passwords::start(settings.passwords.clone())?,
-            Devices::new(Mac::new(&secret, "devices v1")),
+            DeviceTokens::new(Mac::new(&secret, "devices v1")),
             audit.clone(),
             clock,
             rng.clone(),

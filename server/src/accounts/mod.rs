@@ -17,7 +17,7 @@ pub use user::User;
 
 use crate::audit::{Audit, AuthEventKind};
 use crate::clock::{Clock, Rng, random};
-use crate::sessions::{Devices, Grant, SessionError, Sessions, Target};
+use crate::sessions::{DeviceTokens, Grant, SessionError, Sessions, Target};
 use crate::storage::{
     AuthEventRow, ProfileChange, SessionRow, Storage, StorageError, UserFilter, UserRow,
 };
@@ -28,7 +28,7 @@ pub struct Accounts {
     storage: Storage,
     sessions: Arc<Sessions>,
     passwords: Passwords,
-    devices: Devices,
+    device_tokens: DeviceTokens,
     audit: Arc<Audit>,
     clock: Arc<dyn Clock>,
     rng: Arc<Rng>,
@@ -80,7 +80,7 @@ impl Accounts {
         storage: Storage,
         sessions: Arc<Sessions>,
         passwords: Passwords,
-        devices: Devices,
+        device_tokens: DeviceTokens,
         audit: Arc<Audit>,
         clock: Arc<dyn Clock>,
         rng: Arc<Rng>,
@@ -90,7 +90,7 @@ impl Accounts {
             storage,
             sessions,
             passwords,
-            devices,
+            device_tokens,
             audit,
             clock,
             rng,
@@ -210,7 +210,7 @@ impl Accounts {
         let id = user.as_ref().map(|user| user.id);
         let device = id
             .zip(sign_in.device)
-            .and_then(|(id, token)| self.devices.recognise(token.expose(), &id));
+            .and_then(|(id, token)| self.device_tokens.recognise(token.expose(), &id));
         let target = match (device, &parsed) {
             (Some(device), _) => Target::Device(device),
             (None, Some(email)) => Target::Email(email.as_str()),
@@ -277,7 +277,7 @@ impl Accounts {
 
     /// A token for the device on which this user has just signed in, for the next time.
     pub fn device_token(&self, user: &UserId) -> Secret {
-        self.devices.issue(user, &*self.rng)
+        self.device_tokens.issue(user, &*self.rng)
     }
 
     /// The new session stands already, so a failure here is told to the log alone.

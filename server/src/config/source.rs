@@ -281,8 +281,8 @@ impl Source {
     pub(super) fn rate(&mut self, key: &'static str, default: u32, per: Duration) -> Option<Rate> {
         self.parsed(key, &default.to_string(), |text| match text.parse() {
             _ if text == "off" => Ok(None),
-            Ok(count @ 1..=1_000_000) => Ok(Some(Rate { count, per })),
-            _ => Err("is neither off nor a whole number from 1 to 1000000"),
+            Ok(count @ 1..=10_000) => Ok(Some(Rate { count, per })),
+            _ => Err("is neither off nor a whole number from 1 to 10000"),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Sessions: opened by a password, kept alive by a rotating refresh token, ended at any time.
 
-mod device;
+mod budget;
+mod device_token;
 mod devices;
 mod ending;
 mod error;
@@ -20,7 +21,7 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 
-pub use device::Devices;
+pub use device_token::DeviceTokens;
 pub use devices::Session;
 pub use error::{AccessError, SessionError};
 pub use events::{Events, SessionEvent, SessionEventKind};

@@ -11,9 +11,9 @@ use crate::tokens::Mac;
 use crate::values::{Secret, UserId};
 
 /// Makes and recognises tokens of devices: `v1.<user id>.<random id>.<mac>`, the last two in unpadded base64url.
-pub struct Devices(Mac);
+pub struct DeviceTokens(Mac);
 
-impl Devices {
+impl DeviceTokens {
     /// `mac` proves that a token is one of ours.
     pub fn new(mac: Mac) -> Self {
         Self(mac)
@@ -48,21 +48,21 @@ mod tests {
     #[test]
     fn a_device_is_recognised_as_its_users_only() {
         let secret = Secret::new("a secret of the tests, long enough");
-        let devices = Devices::new(Mac::new(&secret, "devices"));
-        let others = Devices::new(Mac::new(&secret, "other devices"));
+        let tokens = DeviceTokens::new(Mac::new(&secret, "one"));
+        let others = DeviceTokens::new(Mac::new(&secret, "two"));
         let (ana, bob) = (
             UserId::new(UnixMillis(1), [1; 10]),
             UserId::new(UnixMillis(1), [2; 10]),
         );
-        let token = devices.issue(&ana, &SystemRandom::new());
+        let token = tokens.issue(&ana, &SystemRandom::new());
         let token = token.expose();
-        assert!(devices.recognise(token, &ana).is_some());
-        assert_eq!(devices.recognise(token, &bob), None);
+        assert!(tokens.recognise(token, &ana).is_some());
+        assert_eq!(tokens.recognise(token, &bob), None);
         assert_eq!(others.recognise(token, &ana), None);
         let of_bob = token.replace(&ana.to_string(), &bob.to_string());
-        assert_eq!(devices.recognise(&of_bob, &bob), None);
+        assert_eq!(tokens.recognise(&of_bob, &bob), None);
         for cut in 0..token.len() {
-            assert_eq!(devices.recognise(&token[..cut], &ana), None, "{cut}");
+            assert_eq!(tokens.recognise(&token[..cut], &ana), None, "{cut}");
         }
     }
 }
