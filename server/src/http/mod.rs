@@ -33,6 +33,7 @@ use tower_http::request_id::{
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
+pub use cookies::read as read_cookie;
 pub use ws::Sockets;
 
 use crate::app::App;

@@ -1,0 +1,1 @@
+//! The properties, with bytes that proptest makes up and with every file of the corpora.
