@@ -620,7 +620,16 @@ pub(super) const CHANGES: &[Change<Draft>] = &[
         name: "one part twice",
         stage: Stage::Parts,
         apply: |draft, rng| {
-            draft.parts[part(rng)] = draft.parts[part(rng)].clone();
+            let part = part(rng);
+            draft.parts[part] = draft.parts[1 - part].clone();
+        },
+    },
+    Change {
+        name: "expired",
+        stage: Stage::Members,
+        apply: |draft, rng| {
+            let exp = rng.i64(0..NOW - LEEWAY_SECONDS);
+            draft.set(CLAIMS, "exp", &exp.to_string());
         },
     },
     Change {

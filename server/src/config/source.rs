@@ -391,7 +391,11 @@ fn file_of(flags: &Flags, variables: &Variables) -> Option<PathBuf> {
     flags
         .file
         .clone()
-        .or_else(|| variables.get(OsStr::new("COUNTERSIGN_CONFIG")).map(PathBuf::from))
+        .or_else(|| {
+            variables
+                .get(OsStr::new("COUNTERSIGN_CONFIG"))
+                .map(PathBuf::from)
+        })
         .or_else(default)
 }
 

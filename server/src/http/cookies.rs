@@ -1,7 +1,6 @@
 //! The session cookie. It authenticates `refresh` and `logout` and nothing else.
 
-use axum::http::header::{HeaderMap, SET_COOKIE};
-use axum_extra::extract::CookieJar;
+use axum::http::header::{COOKIE, HeaderMap, SET_COOKIE};
 use axum_extra::extract::cookie::{Cookie, SameSite};
 
 use crate::config::HttpSettings;
@@ -23,9 +22,18 @@ fn name(settings: &HttpSettings) -> &'static str {
 
 /// The refresh token in the cookie.
 pub fn read(settings: &HttpSettings, headers: &HeaderMap) -> Option<Secret> {
-    CookieJar::from_headers(headers)
-        .get(name(settings))
-        .map(|cookie| Secret::new(cookie.value()))
+    value(headers, name(settings)).map(Secret::new)
+}
+
+/// The value of the cookie `name` as it was sent. Nothing is decoded and no white space but blanks is cut off: a name in another
+/// spelling, which browsers do not hold to the rules for `__Host-`, is another name.
+fn value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let lines = headers.get_all(COOKIE).into_iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs
+        .filter_map(|pair| str::from_utf8(pair).ok())
+        .filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
+        .find_map(|(given, value)| (given == name).then_some(value))
 }
 
 /// Adds what the cookie has to become.

@@ -23,6 +23,7 @@ use axum::http::header::{
 use axum::http::{Method, StatusCode};
 use axum::middleware;
 use axum::routing::get;
+pub use cookies::read as read_cookie;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -33,7 +34,6 @@ use tower_http::request_id::{
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
-pub use cookies::read as read_cookie;
 pub use ws::Sockets;
 
 use crate::app::App;

@@ -97,16 +97,83 @@ impl Key {
 /// Whether its owner says that it verifies signatures (RFC 7517 §4.2, §4.3); `None` when what they say is malformed. A private
 /// key that was published proves nothing.
 fn is_for_verifying(key: &Object) -> Option<bool> {
-    let is_for_signatures = key.optional("use", Object::text)?.is_none_or(|is| is == "sig");
+    let is_for_signatures = key
+        .optional("use", Object::text)?
+        .is_none_or(|is| is == "sig");
     let operations = key.optional("key_ops", Object::texts)?;
-    let may_verify = operations.is_none_or(|names| {
-        let is_unique = |name| names.iter().filter(|other| *other == name).count() == 1;
-        names.iter().all(is_unique) && names.iter().any(|name| name == "verify")
-    });
+    // WebCrypto takes a public key for nothing else (Web Cryptography API, "importKey" of each algorithm).
+    let may_verify = operations.is_none_or(|names| names == ["verify"]);
     key.optional("ext", Object::switch)?;
     Some(is_for_signatures && may_verify && !key.has("d"))
 }
 
 fn bytes(key: &Object, name: &str) -> Option<Vec<u8>> {
     Base64UrlUnpadded::decode_vec(&key.text(name)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+    fn find(jwk: &str) -> Option<Key> {
+        Key::find(&format!(r#"{{"keys":[{jwk}]}}"#), "it")
+    }
+
+    fn rsa(n: &[u8], e: &str) -> Option<Key> {
+        let n = Base64UrlUnpadded::encode_string(n);
+        find(&format!(
+            r#"{{"kid":"it","kty":"RSA","n":"{n}","e":"{e}"}}"#
+        ))
+    }
+
+    #[test]
+    fn what_is_found_is_found_in_its_own_json() {
+        let p256 = format!(r#"{{"kid":"it","kty":"EC","crv":"P-256","x":"{X}","y":"{X}"}}"#);
+        let ed25519 = format!(r#"{{"kid":"it","kty":"OKP","crv":"Ed25519","x":"{X}"}}"#);
+        for key in [find(&ed25519), find(&p256), rsa(&[0xff; 256], "AQAB")] {
+            let json = key.as_ref().expect("a key").to_json();
+            assert_eq!(find(&json.replacen('{', r#"{"kid":"it","#, 1)), key);
+        }
+    }
+
+    #[test]
+    fn a_name_that_two_keys_have_names_none() {
+        let jwk = format!(r#"{{"kid":"it","kty":"OKP","crv":"Ed25519","x":"{X}"}}"#);
+        assert!(find(&jwk).is_some());
+        assert_eq!(find(&format!("{jwk},{jwk}")), None);
+        assert_eq!(find(&format!(r#"{jwk},{{"kid":"it"}}"#)), None);
+    }
+
+    #[test]
+    fn rsa_keys_have_2048_to_8192_bits_and_a_large_odd_exponent() {
+        assert!(rsa(&[0xff; 1024], "AQAB").is_some());
+        assert!(rsa(&[&[1][..], &[0; 256]].concat(), "AQAB").is_some());
+        assert_eq!(rsa(&[0x7f; 256], "AQAB"), None);
+        assert_eq!(rsa(&[0xff; 1025], "AQAB"), None);
+        assert_eq!(rsa(&[&[0][..], &[0xff; 256]].concat(), "AQAB"), None);
+        for e in ["", "AQ", "Aw", "AQAA", "AAAB", "AQAB=", "!"] {
+            assert_eq!(rsa(&[0xff; 256], e), None, "{e}");
+        }
+    }
+
+    #[test]
+    fn a_key_for_something_else_is_none() {
+        for more in [
+            r#""use":"enc""#,
+            r#""use":null"#,
+            r#""alg":"ES256""#,
+            r#""alg":["EdDSA"]"#,
+            r#""key_ops":[]"#,
+            r#""key_ops":["verify","verify"]"#,
+            r#""key_ops":["verify","sign"]"#,
+            r#""key_ops":"verify""#,
+            r#""ext":"true""#,
+            r#""d":"AAAA""#,
+        ] {
+            let jwk = format!(r#"{{"kid":"it","kty":"OKP","crv":"Ed25519","x":"{X}",{more}}}"#);
+            assert_eq!(find(&jwk), None, "{more}");
+        }
+    }
 }
