@@ -76,7 +76,9 @@ fn prepare(project: &Project, step: &Step, target: Target, seconds: u64) -> Resu
     let build = project.target.join("fuzz");
     let fuzz = |act: &str| {
         let mut command = project.command("rustup", "run nightly");
-        command.arg(&cargo_fuzz).args(["fuzz", act, "--fuzz-dir", "fuzz", "--target-dir"]);
+        command
+            .arg(&cargo_fuzz)
+            .args(["fuzz", act, "--fuzz-dir", "fuzz", "--target-dir"]);
         command.arg(&build).arg(&name);
         // The stable cargo that runs this.
         command.env_remove("CARGO");

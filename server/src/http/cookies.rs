@@ -55,3 +55,23 @@ pub fn write(settings: &HttpSettings, write: &CookieWrite, headers: &mut HeaderM
         headers.append(SET_COOKIE, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn cookies_of_others_do_not_hide_ours() {
+        let mut headers = HeaderMap::new();
+        for line in [
+            &b"no-pair; other=\xff"[..],
+            b"a=\"b\";\t__Host-countersign=v1.x ; c=\xc3\xa9",
+        ] {
+            headers.append(COOKIE, HeaderValue::from_bytes(line).unwrap());
+        }
+        assert_eq!(value(&headers, NAME), Some("v1.x"));
+        assert_eq!(value(&headers, "no-pair"), None);
+    }
+}

@@ -9,6 +9,9 @@ const MODULUS_BITS: RangeInclusive<usize> = 2048..=8192;
 /// 2^16 < e < 2^256 (FIPS 186-5, appendix A.1.1): with an exponent of 1 anybody signs.
 const EXPONENT_BYTES: RangeInclusive<usize> = 3..=32;
 
+/// The members of private and secret keys (RFC 7518 §6).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
 /// A public key with the only algorithm that it is used for (RFC 8725 §3.1). Its numbers are bytes, most significant first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {
@@ -104,7 +107,8 @@ fn is_for_verifying(key: &Object) -> Option<bool> {
     // WebCrypto takes a public key for nothing else (Web Cryptography API, "importKey" of each algorithm).
     let may_verify = operations.is_none_or(|names| names == ["verify"]);
     key.optional("ext", Object::switch)?;
-    Some(is_for_signatures && may_verify && !key.has("d"))
+    let is_public = !PRIVATE.iter().any(|name| key.has(name));
+    Some(is_for_signatures && may_verify && is_public)
 }
 
 fn bytes(key: &Object, name: &str) -> Option<Vec<u8>> {
@@ -171,6 +175,7 @@ mod tests {
             r#""key_ops":"verify""#,
             r#""ext":"true""#,
             r#""d":"AAAA""#,
+            r#""oth":[]"#,
         ] {
             let jwk = format!(r#"{{"kid":"it","kty":"OKP","crv":"Ed25519","x":"{X}",{more}}}"#);
             assert_eq!(find(&jwk), None, "{more}");
