@@ -15,6 +15,7 @@ import {
   verify,
 } from "node:crypto";
 import { writeFileSync } from "node:fs";
+import { deflateRawSync } from "node:zlib";
 
 const ISSUER = "https://auth.example.com";
 const AUDIENCE = "https://api.example.com";
@@ -324,6 +325,13 @@ invalid("embedded-jwk", token({ ...goodHeader, jwk: attacker.jwk }, goodClaims, 
 invalid("embedded-jwk-own-kid", token({ ...goodHeader, kid: attacker.kid, jwk: attacker.jwk }, goodClaims, attacker), "a key never comes from the token");
 invalid("attacker-key", token(goodHeader, goodClaims, attacker), "signed by somebody else");
 
+for (const [name, kid] of [["path", "../../../../dev/null"], ["query", "' OR '1'='1"], ["address", "https://evil.example.com/key"], ["zero-byte", "current\0"]])
+  invalid(`kid-${name}`, token({ ...goodHeader, kid }, goodClaims, attacker), "RFC 8725, section 3.10: a name to compare, and nothing to look up with");
+for (const [name, value] of [["jku", "https://evil.example.com/jwks.json"], ["x5u", "https://evil.example.com/cert.pem"], ["x5c", ["MIIB"]]])
+  invalid(`header-${name}`, token({ ...goodHeader, kid: attacker.kid, [name]: value }, goodClaims, attacker), "RFC 8725, section 3.10: a key never comes from where the token says");
+invalid("compressed", signInput(`${segment({ ...goodHeader, zip: "DEF" })}.${segment(deflateRawSync(JSON.stringify(goodClaims)))}`), "RFC 8725, section 3.6: nothing is decompressed");
+invalid("nested", token({ ...goodHeader, cty: "JWT" }, good), "RFC 8725, section 3.3: no token within a token");
+
 // The signature.
 invalid("tampered-payload", `${goodH}.${segment({ ...goodClaims, role: "ADMIN" })}.${goodS}`, "not what was signed");
 invalid("tampered-header", `${segment({ ...goodHeader, "x-note": 1 })}.${goodP}.${goodS}`, "not what was signed");
@@ -465,11 +473,51 @@ for (const [name, value, why] of [
   withSecret({ accept: false, reason: "TOKEN_INVALID" }, name, value, why);
 }
 
+/** What the server and the core alone are held to: a JOSE library may be less strict, or cannot read some of what they do. */
+const ownCases = [];
+const own = (name, value, why, verdict = { accept: false, reason: "TOKEN_INVALID" }) => add(name, value, verdict, why, ownCases);
+const nested = (depth) => claimsPlus(`"x-note":${"[".repeat(depth)}${"]".repeat(depth)}`);
+own("number-beyond-double", token(goodHeader, claimsPlus('"x-note":1e400')), "a claim that nothing reads may be any number", { accept: true });
+own("nested-32-deep", token(goodHeader, nested(32)), "as deep as is read", { accept: true });
+own("exp-largest", withClaims({ exp: Number.MAX_SAFE_INTEGER }), "the largest integer that JavaScript holds", { accept: true });
+own("nested-33-deep", token(goodHeader, nested(33)), "deeper than is read");
+own("duplicate-below", token(goodHeader, claimsPlus('"x-note":[{"a":1,"a":2}]')), "names are unique at every depth");
+own("duplicate-below-header", token(headerPlus('"x-note":{"a":1,"\\u0061":2}')), "names are unique at every depth");
+own("lone-surrogate-below", token(goodHeader, claimsPlus('"x-note":["\\udfff"]')), "no such character");
+own("exp-beyond-javascript", token(goodHeader, rawExp("9007199254740992")), "JavaScript does not hold the next integer");
+own("nbf-null", withClaims({ nbf: null }), "null is not a time");
+own("nbf-negative", withClaims({ nbf: -1 }), "times are not negative here");
+own("ver-negative", withClaims({ ver: -1 }), "versions count up from 0");
+own("role-object", withClaims({ role: { USER: null } }), "a role is text");
+for (const claim of ["sub", "sid"]) {
+  own(`${claim}-other-text`, withClaims({ [claim]: "somebody" }), "ids are UUIDs");
+  own(`${claim}-upper-case`, withClaims({ [claim]: goodClaims[claim].toUpperCase() }), "ids have one spelling");
+  own(`${claim}-without-hyphens`, withClaims({ [claim]: goodClaims[claim].replaceAll("-", "") }), "ids have one spelling");
+}
+
+/** The sections of RFC 8725 that a token alone can break, and the vectors that break them. */
+const rfc8725 = {
+  "3.1": ["alg-none", "alg-none-with-signature", "alg-none-spelled-otherwise", "alg-missing", "alg-lower-case", "alg-hs256-with-public-key", "alg-hs256-with-RS256-pem", "alg-hs256-with-ES256-jwk", "alg-none-of-RS256-key", "alg-eddsa-of-es256-key", "alg-es256-of-rs256-key", "alg-rs256-of-es256-key", "alg-es256-of-eddsa-key"],
+  "3.2": ["ps256", "rs512", "es384", "es256-of-p-384-key", "rs256-sha1", "rs256-pss-padding"],
+  "3.3": ["attacker-key", "tampered-payload", "tampered-header", "tampered-signature", "signature-empty", "signature-short", "signature-long", "truncated", "expired-and-tampered", "es256-tampered-payload", "rs256-tampered-payload", "es256-der", "rs256-short", "rs256-long", "nested"],
+  "3.4": ["signature-zero", "signature-malleable", "es256-zero", "es256-s-zero", "es256-r-order"],
+  "3.6": ["five-segments", "compressed"],
+  "3.7": ["payload-not-utf-8", "payload-byte-order-mark", "payload-lone-surrogate"],
+  "3.8": ["wrong-issuer", "issuer-with-slash", "issuer-list", "missing-iss", "missing-sub", "sub-number", "es256-wrong-issuer"],
+  "3.9": ["wrong-audience", "audience-list-without-us", "audience-empty-list", "audience-number", "missing-aud", "rs256-wrong-audience"],
+  "3.10": ["kid-unknown", "kid-path", "kid-query", "kid-address", "kid-zero-byte", "embedded-jwk", "embedded-jwk-own-kid", "header-jku", "header-x5u", "header-x5c"],
+  "3.11": ["typ-wrong", "typ-missing", "typ-number"],
+  "3.12": ["typ-wrong", "crit-unknown", "kid-of-another-key"],
+};
+for (const name of Object.values(rfc8725).flat()) if (!names.has(name)) throw new Error(`no vector ${name}`);
+
 const vectors = {
   keys: { keys: [current.jwk, previous.jwk, elliptic.jwk, rsa.jwk, longer.jwk] },
   rules: { issuer: ISSUER, audience: AUDIENCE, now: NOW, leewaySeconds: LEEWAY_SECONDS },
   cases,
+  own: { cases: ownCases },
   secret: { keys: { keys: [secret.jwk] }, cases: secretCases },
+  rfc8725,
 };
 const file = new URL("access-tokens.json", import.meta.url);
 writeFileSync(file, `${JSON.stringify(vectors, null, 2)}\n`);

@@ -216,7 +216,8 @@ impl TryFrom<String> for Name {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
-#[serde(rename_all = "UPPERCASE")]
+// Not by name of the variant: serde would take `{"USER":null}` for one, too.
+#[serde(into = "String", try_from = "String")]
 pub enum Role {
     /// Their own account.
     User,

@@ -6,7 +6,7 @@
 pub mod planner;
 pub mod token;
 
-use token::{Algorithm, Rules, Token, TokenError};
+use token::{Algorithm, Key, Rules, Token, TokenError};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// What `verify` and `check` answer when every rule holds; a refusal is [`code`]'s number.
@@ -18,6 +18,13 @@ const GOOD: u32 = 0;
 #[wasm_bindgen]
 pub fn decode(token: &str) -> String {
     Token::decode(token).map_or_else(|_| String::new(), |token| token.to_json())
+}
+
+/// The key named `kid` in the JSON text of a JWKS, as a JWK with its `alg` (`EdDSA`, `ES256`, `RS256`); empty when there is none
+/// that a token may be verified with.
+#[wasm_bindgen(js_name = findKey)]
+pub fn find_key(jwks: &str, kid: &str) -> String {
+    Key::find(jwks, kid).map_or_else(String::new, |key| key.to_json())
 }
 
 /// Verifies a token that an Ed25519 key signed: 0 good, 1 invalid, 2 expired.

@@ -14,6 +14,12 @@ use wasm_client::token::{Algorithm, Rules, Token, TokenError};
 
 struct Vectors(Value);
 
+/// The claims may hold numbers that serde_json has no type for.
+#[derive(serde::Deserialize)]
+struct Shown {
+    header: serde_json::Map<String, Value>,
+}
+
 impl Vectors {
     fn load() -> Self {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors/access-tokens.json");
@@ -37,8 +43,8 @@ impl Vectors {
 
     /// The JWK that the token's `kid` names; like TypeScript, which has the JWKS.
     fn jwk(&self, token: &Token<'_>) -> Option<&Value> {
-        let decoded: Value = serde_json::from_str(&token.to_json()).expect("it is JSON");
-        let kid = decoded["header"]["kid"].as_str()?;
+        let shown: Shown = serde_json::from_str(&token.to_json()).expect("it is JSON");
+        let kid = shown.header.get("kid")?.as_str()?;
         let keys = self.0["keys"]["keys"].as_array().expect("keys");
         keys.iter().find(|key| key["kid"] == kid)
     }
@@ -71,8 +77,9 @@ fn text<'a>(case: &'a Value, name: &str) -> &'a str {
 #[test]
 fn every_vector_is_accepted_or_refused_as_it_says() {
     let vectors = Vectors::load();
+    let own = vectors.0["own"]["cases"].as_array().expect("own cases");
     assert!(vectors.cases().len() > 100);
-    for case in vectors.cases() {
+    for case in vectors.cases().iter().chain(own) {
         let expected = match (case["accept"].as_bool(), case["reason"].as_str()) {
             (Some(true), None) => Ok(()),
             (Some(false), Some("TOKEN_EXPIRED")) => Err(TokenError::Expired),

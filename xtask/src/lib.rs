@@ -7,6 +7,7 @@ mod chaos;
 mod demo;
 mod deny;
 mod fresh;
+mod fuzz;
 mod npm;
 pub mod postgres;
 pub mod process;
@@ -54,6 +55,8 @@ enum Command {
     Bench(bench::Options),
     /// Run the fault suite: three nodes, a load balancer and PostgreSQL, and what breaks.
     Chaos(chaos::Options),
+    /// Try hostile input: cargo-fuzz, and forged tokens for server, browser and jose.
+    Fuzz(fuzz::Options),
     /// Check licences and sources of the dependencies with cargo-deny.
     Deny,
 }
@@ -82,6 +85,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Tidy => tidy::run(&project),
         Command::Bench(options) => bench::run(&project, &options),
         Command::Chaos(options) => chaos::run(&project, steps, &options),
+        Command::Fuzz(options) => fuzz::run(&project, steps, &options),
         Command::Deny => deny::run(&project, steps),
     }
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::{
-    chaos, demo, deny, npm,
+    chaos, demo, deny, fuzz, npm,
     postgres::Postgres,
     project::Project,
     steps::{Step, Steps},
@@ -93,6 +93,7 @@ impl Part {
                 for workspace in ["wasm-client/npm", "examples/node-service"] {
                     let mut tests = project.command("npm", &format!("test -w {workspace}"));
                     tests.env("COUNTERSIGN_BIN", project.server("debug"));
+                    tests.env("COUNTERSIGN_FORGER", fuzz::forger(project));
                     step.run(tests)?;
                 }
                 Ok(())

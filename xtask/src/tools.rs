@@ -69,6 +69,22 @@ pub(crate) fn require_lint_tools(project: &Project, step: &Step) -> Result<()> {
     step.run(project.command("rustup", "component add rustfmt clippy"))
 }
 
+/// Makes sure of a nightly toolchain and of cargo-fuzz; the latter's program.
+pub(crate) fn require_cargo_fuzz(project: &Project, step: &Step) -> Result<PathBuf> {
+    process::output(&mut project.command("rustup", "run nightly cargo --version")).context(
+        "fuzzing needs a nightly toolchain: `rustup toolchain install nightly --profile minimal`",
+    )?;
+    let root = project.target.join("tools");
+    let program = root.join("bin/cargo-fuzz");
+    if !program.exists() {
+        let arguments = "install cargo-fuzz --version =0.13.2 --locked --root";
+        let mut install = project.command("cargo", arguments);
+        install.arg(root);
+        step.run(install)?;
+    }
+    Ok(program)
+}
+
 /// Makes sure of what the fault suite starts: PostgreSQL, a load balancer, a pooler, and clocks that can be set.
 pub(crate) fn require_chaos_tools(project: &Project, step: &Step) -> Result<()> {
     let mut missing = Vec::new();

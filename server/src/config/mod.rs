@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-pub use source::{Fault, Faults, Flags};
+pub use source::{Fault, Faults, Flags, Variables};
 use source::{Source, parse_duration};
 
 use crate::storage::{DatabaseUrl, StorageError};
@@ -257,7 +257,15 @@ impl Settings {
     /// # Errors
     /// Every fault at once, each with its key and where its value came from.
     pub fn load(flags: &Flags) -> Result<Self, Faults> {
-        let mut source = Source::open(flags)?;
+        Self::load_from(flags, &std::env::vars_os().collect())
+    }
+
+    /// Reads the file, these environment variables and the flags.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn load_from(flags: &Flags, variables: &Variables) -> Result<Self, Faults> {
+        let mut source = Source::open(flags, variables)?;
         let settings = Self::read(&mut source);
         source.finish()?;
         Ok(settings)
@@ -536,7 +544,7 @@ mod tests {
     #[test]
     fn every_setting_is_documented() {
         let documentation = include_str!("../../../docs/configuration.md");
-        let mut source = Source::open(&Flags::default()).unwrap();
+        let mut source = Source::open(&Flags::default(), &Variables::new()).unwrap();
         Settings::read(&mut source);
         assert!(source.variables().count() > 20);
         for variable in source.variables() {

@@ -1,6 +1,7 @@
 //! Where settings come from, and the report of all that is wrong with them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,9 @@ use crate::values::Secret;
 const PREFIX: &str = "COUNTERSIGN_";
 /// Read when it is there and no other file is named.
 const DEFAULT_FILE: &str = "countersign.toml";
+
+/// Environment variables by name.
+pub type Variables = BTreeMap<OsString, OsString>;
 
 /// What was given on the command line.
 #[derive(Clone, Debug, Default)]
@@ -70,10 +74,10 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn open(flags: &Flags) -> Result<Self, Faults> {
+    pub(super) fn open(flags: &Flags, variables: &Variables) -> Result<Self, Faults> {
         let mut origins = BTreeMap::new();
         let mut builder = Config::builder();
-        if let Some(path) = file_of(flags) {
+        if let Some(path) = file_of(flags, variables) {
             let origin = format!("in {}", path.display());
             let file = Config::builder()
                 .add_source(File::from(path.as_path()).format(FileFormat::Toml))
@@ -85,7 +89,7 @@ impl Source {
             builder = builder.add_source(file);
         }
         let mut faults = Vec::new();
-        for (variable, value) in std::env::vars_os() {
+        for (variable, value) in variables {
             let (Some(variable), Some(value)) = (variable.to_str(), value.to_str()) else {
                 continue;
             };
@@ -388,7 +392,7 @@ fn one_fault(key: &str, origin: &str, problem: String) -> Faults {
     }])
 }
 
-fn file_of(flags: &Flags) -> Option<PathBuf> {
+fn file_of(flags: &Flags, variables: &Variables) -> Option<PathBuf> {
     let default = || {
         Path::new(DEFAULT_FILE)
             .exists()
@@ -397,7 +401,11 @@ fn file_of(flags: &Flags) -> Option<PathBuf> {
     flags
         .file
         .clone()
-        .or_else(|| std::env::var_os("COUNTERSIGN_CONFIG").map(PathBuf::from))
+        .or_else(|| {
+            variables
+                .get(OsStr::new("COUNTERSIGN_CONFIG"))
+                .map(PathBuf::from)
+        })
         .or_else(default)
 }
 

@@ -1,8 +1,7 @@
 //! The cookies: the session's, which authenticates `refresh` and `logout` and nothing else, and the device's, which gives the
 //! device a budget of its own for wrong passwords.
 
-use axum::http::header::{HeaderMap, SET_COOKIE};
-use axum_extra::extract::CookieJar;
+use axum::http::header::{COOKIE, HeaderMap, SET_COOKIE};
 use axum_extra::extract::cookie::{Cookie, SameSite};
 
 use crate::config::HttpSettings;
@@ -27,10 +26,20 @@ fn names(settings: &HttpSettings) -> (&'static str, &'static str) {
 
 /// The cookies that came along. `origin_allowed` says whether the page that sent them is one that may use them.
 pub fn read(settings: &HttpSettings, headers: &HeaderMap, origin_allowed: bool) -> Cookies {
-    let jar = CookieJar::from_headers(headers);
-    let value = |name| jar.get(name).map(|cookie| Secret::new(cookie.value()));
     let (session, device) = names(settings);
-    Cookies::new(value(session), value(device), origin_allowed)
+    let secret = |name| value(headers, name).map(Secret::new);
+    Cookies::new(secret(session), secret(device), origin_allowed)
+}
+
+/// The value of the cookie `name` as it was sent. Nothing is decoded and no white space but blanks is cut off: a name in another
+/// spelling, which browsers do not hold to the rules for `__Host-`, is another name.
+fn value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let lines = headers.get_all(COOKIE).into_iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs
+        .filter_map(|pair| str::from_utf8(pair).ok())
+        .filter_map(|pair| pair.trim_matches([' ', '\t']).split_once('='))
+        .find_map(|(given, value)| (given == name).then_some(value))
 }
 
 /// Adds what the cookies have to become.
@@ -59,5 +68,25 @@ fn set(settings: &HttpSettings, name: &'static str, write: &CookieWrite, headers
         .max_age(time::Duration::seconds(life));
     if let Ok(value) = cookie.to_string().parse() {
         headers.append(SET_COOKIE, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn cookies_of_others_do_not_hide_ours() {
+        let mut headers = HeaderMap::new();
+        for line in [
+            &b"no-pair; other=\xff"[..],
+            b"a=\"b\";\t__Host-countersign=v1.x ; c=\xc3\xa9",
+        ] {
+            headers.append(COOKIE, HeaderValue::from_bytes(line).unwrap());
+        }
+        assert_eq!(value(&headers, SESSION), Some("v1.x"));
+        assert_eq!(value(&headers, "no-pair"), None);
     }
 }

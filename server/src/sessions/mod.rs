@@ -26,7 +26,7 @@ pub use devices::Session;
 pub use error::{AccessError, SessionError};
 pub use events::{Events, SessionEvent, SessionEventKind};
 pub use feed::Feed;
-use refresh_token::RefreshToken;
+pub use refresh_token::RefreshToken;
 use reuse::{Verdict, comes_from_elsewhere, judge};
 use standing::Lookups;
 pub use throttle::{Booked, Target, Throttle};

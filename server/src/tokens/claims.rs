@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::json::{optional_whole, whole};
 use crate::values::{Identity, Role, SessionId, UnixMillis, UserId};
 
 /// The claims of an access token (RFC 9068 §2.2, and three of ours: `sid`, `ver`, `role`).
@@ -22,19 +23,27 @@ pub struct Claims {
     #[serde(with = "text")]
     pub sid: SessionId,
     /// The user's token version; a lower one than the user's own is stale.
+    #[serde(deserialize_with = "whole")]
     pub ver: i64,
     /// What the user may do.
     pub role: Role,
     /// When it was signed.
+    #[serde(deserialize_with = "whole")]
     pub iat: i64,
     /// From when on it is good, where a signer says so. Ours does not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "optional_whole"
+    )]
     pub nbf: Option<i64>,
     /// When it stops being good.
+    #[serde(deserialize_with = "whole")]
     pub exp: i64,
     /// The token's own id.
     pub jti: String,
     /// When the user last proved their password.
+    #[serde(deserialize_with = "whole")]
     pub auth_time: i64,
 }
 

@@ -172,3 +172,31 @@ async fn the_cookie_of_a_browser_that_refuses_secure_ones_is_for_development() {
     assert!(cookie.starts_with("countersign-dev=v1."), "{cookie}");
     assert!(!cookie.contains("Secure"), "{cookie}");
 }
+
+/// Browsers hold `__Host-` cookies to their host and path, and know them by this spelling alone.
+#[tokio::test]
+async fn a_cookie_under_another_spelling_of_its_name_is_none() {
+    let app = TestApp::builder().on_sqlite().await;
+    app.register("ana@example.com").await;
+    let token = app
+        .login_by_cookie("ana@example.com", None)
+        .await
+        .signed_in()
+        .refresh_token;
+    let refresh = json!({ "query": "mutation { refresh { sessionId } }" });
+    for name in [
+        "%5F%5FHost-countersign",
+        "__Host%2Dcountersign",
+        "__host-countersign",
+        "__Host-countersign ",
+        "=__Host-countersign",
+        "$Version=1, __Host-countersign",
+        "__Host-countersign[]",
+    ] {
+        let cookie = format!("theme=dark; {name}={token}");
+        let headers = [("origin", app.origin.as_str()), ("cookie", cookie.as_str())];
+        let answer = app.send(refresh.clone(), &headers).await;
+        assert_eq!(answer.error().1, "REFRESH_MISSING", "{name}");
+    }
+    app.refresh_by_cookie(Some(&token)).await.signed_in();
+}

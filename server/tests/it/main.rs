@@ -23,6 +23,7 @@ mod login;
 mod refresh;
 mod register;
 mod revocation;
+mod rfc8725;
 mod schema;
 mod sessions_command;
 mod support;

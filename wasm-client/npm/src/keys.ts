@@ -1,5 +1,6 @@
 import { CountersignError } from "./error.js";
 import { fetchJson } from "./fetch-json.js";
+import type { Core } from "./wasm/core.js";
 
 /** A public key as a JWKS publishes it (RFC 7517). */
 export interface PublicJwk {
@@ -22,42 +23,27 @@ export interface JsonWebKeySet {
 /** Where keys come from: a set, or a function that finds the keys of a `kid`. */
 export type KeySource = JsonWebKeySet | ((kid: string) => Promise<JsonWebKeySet>);
 
-/** A key with the only algorithm that it is used for. */
+/** The JWK of a key with the only algorithm that it is used for. */
 export type Key =
-  | { algorithm: "EdDSA"; bytes: Uint8Array }
-  | { algorithm: "ES256" | "RS256"; jwk: PublicJwk };
+  | { alg: "EdDSA"; x: string }
+  | { alg: "ES256"; kty: string; crv: string; x: string; y: string }
+  | { alg: "RS256"; kty: string; n: string; e: string };
 
 /** The key of `kid`, or undefined when there is none that can verify. */
-export async function findKey(source: KeySource, kid: string): Promise<Key | undefined> {
+export async function findKey(
+  core: Core,
+  source: KeySource,
+  kid: string,
+): Promise<Key | undefined> {
   const set = typeof source === "function" ? await source(kid) : source;
-  const jwk = keysOf(set)?.find((key) => key.kid === kid && (key.use ?? "sig") === "sig");
-  return jwk && toKey(jwk);
+  const key = core((wasm) => wasm.findKey(JSON.stringify(set) ?? "", kid));
+  return key === "" ? undefined : (JSON.parse(key) as Key);
 }
 
-function toKey(jwk: PublicJwk): Key | undefined {
-  const { kty, crv, alg, x } = jwk;
-  if (
-    kty === "OKP" &&
-    crv === "Ed25519" &&
-    x !== undefined &&
-    ["EdDSA", "Ed25519", undefined].includes(alg)
-  ) {
-    return { algorithm: "EdDSA", bytes: fromBase64url(x) };
-  }
-  if (kty === "EC" && crv === "P-256" && (alg ?? "ES256") === "ES256")
-    return { algorithm: "ES256", jwk };
-  if (kty === "RSA" && (alg ?? "RS256") === "RS256") return { algorithm: "RS256", jwk };
-  return undefined;
-}
-
-/** The bytes of base64url text; none when it is not that. */
+/** The bytes of base64url text, which the core has read. */
 export function fromBase64url(text: string): Uint8Array<ArrayBuffer> {
-  try {
-    const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-    return Uint8Array.from(binary, (character) => character.charCodeAt(0));
-  } catch {
-    return new Uint8Array();
-  }
+  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
 
 const FETCH_LIMIT_MS = 5_000;

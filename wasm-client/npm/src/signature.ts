@@ -8,16 +8,16 @@ const ALGORITHMS = {
 /** Verifies an ES256 or RS256 signature with WebCrypto: in WASM those are slower and larger. */
 export async function verifySignature(
   token: string,
-  { algorithm, jwk }: Extract<Key, { jwk: unknown }>,
+  { alg, ...jwk }: Exclude<Key, { alg: "EdDSA" }>,
 ): Promise<boolean> {
-  const parameters = ALGORITHMS[algorithm];
+  const parameters = ALGORITHMS[alg];
   const end = token.lastIndexOf(".");
   const signed = new TextEncoder().encode(token.slice(0, end));
   const signature = fromBase64url(token.slice(end + 1));
   try {
-    const key = await crypto.subtle.importKey("jwk", { ...jwk }, parameters, false, ["verify"]);
+    const key = await crypto.subtle.importKey("jwk", jwk, parameters, false, ["verify"]);
     return await crypto.subtle.verify(parameters, key, signature, signed);
   } catch {
-    return false; // the key is none
+    return false; // its point is not on the curve
   }
 }

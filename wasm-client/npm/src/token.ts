@@ -1,5 +1,5 @@
 import { CountersignError, invalidToken } from "./error.js";
-import { findKey, type KeySource } from "./keys.js";
+import { findKey, fromBase64url, type KeySource } from "./keys.js";
 import { verifySignature } from "./signature.js";
 import type { Role } from "./types.js";
 import { type Core, loadCore } from "./wasm/core.js";
@@ -101,14 +101,15 @@ function decode(core: Core, token: string): { header: Header; claims: Claims } {
 async function verify(core: Core, token: string, keys: KeySource, rules: Rules): Promise<Claims> {
   const expected = expectation(rules);
   const { header, claims } = decode(core, token);
-  const key = header.kid === undefined ? undefined : await findKey(keys, header.kid);
+  const key = header.kid === undefined ? undefined : await findKey(core, keys, header.kid);
   if (key === undefined) throw invalidToken("the token names no known key");
   let answer: number;
-  if (key.algorithm === "EdDSA") {
-    answer = core((wasm) => wasm.verify(token, key.bytes, ...expected));
+  if (key.alg === "EdDSA") {
+    const bytes = fromBase64url(key.x);
+    answer = core((wasm) => wasm.verify(token, bytes, ...expected));
   } else {
     if (!(await verifySignature(token, key))) throw invalidToken();
-    answer = core((wasm) => wasm.check(token, key.algorithm, ...expected));
+    answer = core((wasm) => wasm.check(token, key.alg, ...expected));
   }
   return accept(answer, claims);
 }

@@ -11,11 +11,20 @@ import { FakeServer, json } from "./support/fake-server.js";
 interface Vectors {
   keys: { keys: PublicJwk[] };
   rules: { issuer: string; audience: string; now: number; leewaySeconds: number };
-  cases: { name: string; token: string; accept: boolean; reason?: string; why: string }[];
+  cases: Case[];
+  own: { cases: Case[] };
+}
+
+interface Case {
+  name: string;
+  token: string;
+  accept: boolean;
+  reason?: string;
+  why: string;
 }
 
 const file = new URL("../../../vectors/access-tokens.json", import.meta.url);
-const { keys, rules, cases }: Vectors = JSON.parse(readFileSync(file, "utf8"));
+const { keys, rules, cases, own }: Vectors = JSON.parse(readFileSync(file, "utf8"));
 const expected = { ...rules, now: rules.now * 1000 };
 const tokens = await loadTokens();
 
@@ -32,7 +41,7 @@ function unsigned(changes: object): string {
   return `${encode({ ...header, ...changes })}.${encode(claims)}`;
 }
 
-test.each(cases)("$name: $why", async ({ token, accept, reason }) => {
+test.each([...cases, ...own.cases])("$name: $why", async ({ token, accept, reason }) => {
   const verdict = tokens.verify(token, keys, expected);
   if (accept) {
     expect((await verdict).iss).toBe(rules.issuer);
@@ -97,10 +106,16 @@ test("keys that are not for signatures, or of another kind, verify nothing", asy
   for (const change of [
     { use: "enc" },
     { alg: "ES256" },
+    { alg: null },
     { kty: "oct" },
     { crv: "X25519" },
     { x: "AAAA" },
     { x: "*" },
+    { x: `${good.x}=` },
+    { key_ops: ["sign", "verify"] },
+    { key_ops: "verify" },
+    { ext: 1 },
+    { d: good.x },
   ]) {
     const verdict = tokens.verify(vector("good"), { keys: [{ ...good, ...change }] }, expected);
     await expect(verdict, JSON.stringify(change)).rejects.toMatchObject({

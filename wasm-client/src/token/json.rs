@@ -9,7 +9,7 @@ const MAX_DEPTH: u32 = 32;
 const MAX_WHOLE: i64 = (1 << 53) - 1;
 
 /// The members of a JSON object.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Object(Vec<(String, Value)>);
 
 /// What rules need of a value; the rest is only known to be well-formed.
@@ -19,6 +19,8 @@ enum Value {
     /// An integer from 0 to 2^53 − 1, written without fraction or exponent.
     Whole(i64),
     List(Vec<Value>),
+    Object(Object),
+    Switch(bool),
     Other,
 }
 
@@ -60,12 +62,34 @@ impl Object {
         }
     }
 
-    /// One text, or a list of texts (RFC 7519 §4.1.3).
-    pub(super) fn text_or_texts(&self, name: &str) -> Option<Vec<String>> {
+    pub(super) fn switch(&self, name: &str) -> Option<bool> {
+        match self.get(name)? {
+            Value::Switch(switch) => Some(*switch),
+            _ => None,
+        }
+    }
+
+    pub(super) fn texts(&self, name: &str) -> Option<Vec<String>> {
         match self.get(name)? {
             Value::List(values) => values.iter().map(Value::text).collect(),
-            value => Some(vec![value.text()?]),
+            _ => None,
         }
+    }
+
+    /// One text, or a list of texts (RFC 7519 §4.1.3).
+    pub(super) fn text_or_texts(&self, name: &str) -> Option<Vec<String>> {
+        self.texts(name).or_else(|| Some(vec![self.text(name)?]))
+    }
+
+    /// The objects of a list, whatever else is in it.
+    pub(super) fn objects(&self, name: &str) -> Option<impl Iterator<Item = &Self>> {
+        let Value::List(values) = self.get(name)? else {
+            return None;
+        };
+        Some(values.iter().filter_map(|value| match value {
+            Value::Object(object) => Some(object),
+            _ => None,
+        }))
     }
 
     fn get(&self, name: &str) -> Option<&Value> {
@@ -93,10 +117,10 @@ impl Reader<'_> {
     fn value(&mut self, depth: u32) -> Option<Value> {
         match self.rest.bytes().next()? {
             b'"' => self.string().map(Value::Text),
-            b'{' => self.object(depth + 1).map(|_| Value::Other),
+            b'{' => self.object(depth + 1).map(Value::Object),
             b'[' => self.list(depth + 1).map(Value::List),
-            b't' => self.expect("true").map(|()| Value::Other),
-            b'f' => self.expect("false").map(|()| Value::Other),
+            b't' => self.expect("true").map(|()| Value::Switch(true)),
+            b'f' => self.expect("false").map(|()| Value::Switch(false)),
             b'n' => self.expect("null").map(|()| Value::Other),
             _ => self.number(),
         }

@@ -4,9 +4,11 @@
 //! members that it does not know and any `iss`, `aud`, `typ` and `kid`.
 
 mod json;
+mod keys;
 mod rules;
 mod verify;
 
+pub use keys::Key;
 pub use rules::{Algorithm, Rules};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -108,8 +110,11 @@ impl Header {
 
 impl Claims {
     fn read(object: &Object) -> Option<Self> {
-        for name in ["sub", "client_id", "sid", "role", "jti"] {
+        for name in ["client_id", "role", "jti"] {
             object.text(name)?;
+        }
+        for name in ["sub", "sid"] {
+            object.text(name).filter(|id| is_uuid(id))?;
         }
         for name in ["ver", "iat", "auth_time"] {
             object.whole(name)?;
@@ -121,6 +126,15 @@ impl Claims {
             nbf: object.optional("nbf", Object::whole)?,
         })
     }
+}
+
+/// The canonical lower-case text of a UUID (RFC 9562 §4).
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        })
 }
 
 fn json_text(segment: &str) -> Option<String> {

@@ -3,7 +3,7 @@ import * as glue from "../../pkg/wasm_client.js";
 import { CountersignError } from "../error.js";
 
 /** The functions of the WASM core: numbers and text in, numbers and one JSON text out. */
-export type Exports = Pick<typeof glue, "decode" | "verify" | "check" | "plan">;
+export type Exports = Pick<typeof glue, "decode" | "findKey" | "verify" | "check" | "plan">;
 
 /** Calls the core. */
 export type Core = <T>(call: (core: Exports) => T) => T;

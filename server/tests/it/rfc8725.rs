@@ -1,0 +1,97 @@
+//! RFC 8725 (JSON Web Token Best Current Practices), section by section: what breaks one is refused. The browser's core has the
+//! same sections in wasm-client/npm/test/rfc8725.test.ts.
+
+use countersign::config::{Flags, Settings, Variables};
+use countersign::sessions::RefreshToken;
+use countersign::tokens::{Algorithm, TokenError};
+
+use crate::vectors::Vectors;
+
+/// Every vector of the section is refused, and not for its age.
+fn refused(section: &str) {
+    let vectors = Vectors::load();
+    let tokens = vectors.verifier();
+    tokens.verify(vectors.token("good")).unwrap();
+    for (name, token) in vectors.breaking(section) {
+        let verdict = tokens.verify(token);
+        assert!(
+            matches!(verdict, Err(TokenError::Invalid(_))),
+            "{name}: {verdict:?}"
+        );
+    }
+}
+
+#[test]
+fn section_3_1_the_algorithm_is_that_of_the_key() {
+    refused("3.1");
+}
+
+#[test]
+fn section_3_2_only_appropriate_algorithms() {
+    refused("3.2");
+    for name in ["none", "RS384", "ES384", "PS256", "RSA1_5", "HS512"] {
+        assert!(name.parse::<Algorithm>().is_err(), "{name}");
+    }
+}
+
+#[test]
+fn section_3_3_every_signature_is_checked() {
+    refused("3.3");
+}
+
+#[test]
+fn section_3_4_numbers_of_signatures_are_checked() {
+    refused("3.4");
+}
+
+#[test]
+fn section_3_5_secrets_have_enough_entropy() {
+    let faults = |secret: &str| {
+        let variables = [("COUNTERSIGN_KEYS__SECRET".into(), secret.into())];
+        Settings::load_from(&Flags::default(), &Variables::from(variables)).err()
+    };
+    let fault = faults(&"x".repeat(31)).unwrap().to_string();
+    assert!(fault.contains("keys.secret"), "{fault}");
+    assert_eq!(faults(&"x".repeat(32)), None);
+}
+
+#[test]
+fn section_3_6_nothing_is_encrypted_or_decompressed() {
+    refused("3.6");
+}
+
+#[test]
+fn section_3_7_json_is_utf_8() {
+    refused("3.7");
+}
+
+#[test]
+fn section_3_8_issuer_and_subject_are_checked() {
+    refused("3.8");
+}
+
+#[test]
+fn section_3_9_the_audience_is_checked() {
+    refused("3.9");
+}
+
+#[test]
+fn section_3_10_what_a_token_says_finds_no_keys() {
+    refused("3.10");
+}
+
+#[test]
+fn section_3_11_the_type_is_explicit() {
+    refused("3.11");
+}
+
+#[test]
+fn section_3_12_no_other_kind_of_token_passes() {
+    refused("3.12");
+    let vectors = Vectors::load();
+    assert_eq!(RefreshToken::parse(vectors.token("good")), None);
+    let refresh = "v1.0a0b0c0d.01890a5d-ac96-774b-bcce-b302099a8057.12.AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    assert!(RefreshToken::parse(refresh).is_some());
+    let verdict = vectors.verifier().verify(refresh);
+    assert!(matches!(verdict, Err(TokenError::Invalid(_))));
+}
