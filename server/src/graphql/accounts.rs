@@ -149,7 +149,7 @@ impl From<accounts::User> for UserEdge {
 }
 
 /// An estimate costs more than a field, so that a request holds few of them.
-const STRENGTH_COMPLEXITY: usize = 500;
+const STRENGTH_COMPLEXITY: usize = 600;
 
 /// Queries about accounts.
 #[derive(Default)]
