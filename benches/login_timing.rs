@@ -60,13 +60,12 @@ impl Server {
         let app = App::start(Settings::load(&flags).unwrap()).await.unwrap();
         for number in 0..ADDRESSES {
             let account = NewAccount {
-                email: email("known", number),
+                email: email("known", number, cost),
                 name: "Somebody".to_owned(),
                 password: Secret::new("plum tractor ninety seven"),
                 role: Role::User,
             };
-            // The second server finds the accounts of the first.
-            let _ = app.accounts.create(account).await;
+            app.accounts.create(account).await.unwrap();
         }
         let service = http::public_router(Arc::clone(&app))
             .into_make_service_with_connect_info::<SocketAddr>();
@@ -91,9 +90,9 @@ impl Server {
     }
 }
 
-fn email(kind: &str, number: usize) -> String {
-    // As long as the other kind: a longer request takes longer.
-    format!("{kind:x<7}{number:03}@example.com")
+/// All are of one length, as a longer request takes longer. Hashes of another cost belong to other accounts.
+fn email(kind: &str, number: usize, cost: [&str; 2]) -> String {
+    format!("{kind:x<7}{number:03}-{:0>5}@example.com", cost[0])
 }
 
 /// How often a value of `left` is greater than one of `right`, ties counted half; and how many standard deviations this is
@@ -133,8 +132,8 @@ async fn measure(database: &str, title: &str, cost: [&str; 2], rounds: usize) {
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         let (one, other) = (
-            email("known", round % ADDRESSES),
-            email("unknown", round % ADDRESSES),
+            email("known", round % ADDRESSES, cost),
+            email("unknown", round % ADDRESSES, cost),
         );
         // Whichever comes second may gain by what the first has warmed, so they take turns.
         if round % 2 == 0 {
