@@ -75,6 +75,7 @@ fn hashes(c: &mut Criterion) {
             iterations: ITERATIONS,
             min_length: 8,
             max_length: 256,
+            breached: None,
         };
         let passwords = Passwords::start(settings).unwrap();
         let stored = runtime

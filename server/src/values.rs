@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use email_address::{EmailAddress, Options};
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use unicode_script::{Script, UnicodeScript as _};
 use uuid::Uuid;
 
 /// A text is not what it should be. It does not say what it is instead: that may be personal.
@@ -118,19 +120,31 @@ uuid_id!(
     "an event id"
 );
 
-/// An e-mail address: NFC, lower case, at most 254 bytes (RFC 5321 §4.5.3.1), as accounts are told apart by it.
+/// An e-mail address as accounts are told apart by it: NFC, lower case, at most 254 bytes (RFC 5321 §4.5.3.1), the domain in
+/// its ASCII form (RFC 5891 §4.4).
+///
+/// The part before the `@` holds nothing that is only another shape of plainer characters, such as full-width letters, nothing
+/// invisible, and no word of two alphabets: such an address would pass for another one among those who read it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
 impl Email {
     /// Trims, normalises and checks; `None` when it is no address that mail could be sent to.
     pub fn parse(text: &str) -> Option<Self> {
-        let normalised: String = text.trim().nfc().collect::<String>().to_lowercase();
+        let (local, domain) = text.trim().rsplit_once('@')?;
+        let local = lower_case(local);
+        let plain = local.nfkc().eq(local.chars()) && !local.contains(is_unseen);
+        if !plain || mixes_alphabets(&local) {
+            return None;
+        }
+        // Maps what UTS 46 takes for the same: case, full-width letters and dots. One spelling is left.
+        let domain = idna::domain_to_ascii(domain).ok()?;
+        let normalised = format!("{local}@{domain}");
         let rules = Options::default()
             .with_required_tld()
             .without_display_text()
             .without_domain_literal();
-        let fits = normalised.len() <= 254 && !normalised.contains(char::is_control);
+        let fits = normalised.len() <= 254;
         (fits && EmailAddress::parse_with_options(&normalised, rules).is_ok())
             .then_some(Self(normalised))
     }
@@ -158,15 +172,18 @@ impl From<Email> for String {
     }
 }
 
-impl TryFrom<String> for Email {
-    type Error = Mismatch;
-    fn try_from(text: String) -> Result<Self, Mismatch> {
-        Self::parse(&text).ok_or(Mismatch("an e-mail address"))
+/// Takes an address out of storage. It was checked on its way in, by the rules of its day: an account must not become
+/// unreadable by a later rule.
+impl From<String> for Email {
+    fn from(stored: String) -> Self {
+        Self(stored)
     }
 }
 
-/// What a person is called: 1 to 100 characters, NFC, one line, a letter or digit among them, nothing invisible that could
-/// imitate another name.
+/// What a person is called: 1 to 100 characters, NFC, one line, a letter or digit among them.
+///
+/// It holds nothing that could imitate another name: no invisible characters, no word of two alphabets, no runs of spaces and
+/// no piles of marks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -174,15 +191,18 @@ impl Name {
     /// The most characters that a name may have.
     pub const MAX_CHARS: usize = 100;
 
-    /// Trims, normalises and checks; `None` when it is empty, too long, or holds control or bidirectional characters.
+    /// Trims, normalises and checks; `None` when it is not as described above.
     pub fn parse(text: &str) -> Option<Self> {
-        let normalised: String = text.trim().nfc().collect();
+        let text = text.trim();
+        if text.contains(is_unseen) {
+            return None;
+        }
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let normalised: String = words.join(" ").nfc().collect();
         let length = normalised.chars().count();
         let named = normalised.contains(char::is_alphanumeric);
-        let plain = !normalised
-            .chars()
-            .any(|c| c.is_control() || is_invisible(c));
-        ((1..=Self::MAX_CHARS).contains(&length) && named && plain).then_some(Self(normalised))
+        let honest = !words.into_iter().any(mixes_alphabets) && !piles_marks(&normalised);
+        ((1..=Self::MAX_CHARS).contains(&length) && named && honest).then_some(Self(normalised))
     }
 
     /// The normalised name.
@@ -191,12 +211,45 @@ impl Name {
     }
 }
 
-/// Characters that reorder or hide text: they let one name imitate another (Unicode TR36 §2.10).
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
-        | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}'
-        | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}')
+/// NFC and lower case. Some lower-case letters compose anew.
+fn lower_case(text: &str) -> String {
+    let lower = text.nfc().collect::<String>().to_lowercase();
+    lower.nfc().collect()
+}
+
+/// Control characters, and those that reorder or hide text: they let one name imitate another (Unicode TR36 §2.10).
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
+            | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}'
+            | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// Whether a word has letters of two alphabets that look alike, as `Аna` with a Cyrillic А (UTS 39 §5.1). Names of one alphabet
+/// pass whichever it is, and so do Chinese and Japanese characters beside Latin ones. Joiners and variation selectors mean
+/// something in other scripts; in these they are only unseen.
+fn mixes_alphabets(word: &str) -> bool {
+    const ALIKE: [Script; 5] = [
+        Script::Latin,
+        Script::Cyrillic,
+        Script::Greek,
+        Script::Armenian,
+        Script::Cherokee,
+    ];
+    let used = |script: &&Script| word.chars().any(|c| c.script() == **script);
+    let count = ALIKE.iter().filter(used).count();
+    let hidden = |c| matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}');
+    count > 1 || (count == 1 && word.contains(hidden))
+}
+
+/// Whether more than four marks stand on one letter (UTS 39 §5.4): no language needs so many, and they cover other lines.
+fn piles_marks(text: &str) -> bool {
+    let marks = text.chars().scan(0, |run, c| {
+        *run = if is_combining_mark(c) { *run + 1 } else { 0 };
+        Some(*run)
+    });
+    marks.max() > Some(4)
 }
 
 impl From<Name> for String {
@@ -205,10 +258,10 @@ impl From<Name> for String {
     }
 }
 
-impl TryFrom<String> for Name {
-    type Error = Mismatch;
-    fn try_from(text: String) -> Result<Self, Mismatch> {
-        Self::parse(&text).ok_or(Mismatch("a name"))
+/// Takes a name out of storage, as [`Email`] does an address.
+impl From<String> for Name {
+    fn from(stored: String) -> Self {
+        Self(stored)
     }
 }
 
@@ -451,19 +504,129 @@ mod tests {
     }
 
     #[test]
+    fn an_address_has_one_form() {
+        for (spellings, form) in [
+            (
+                // The Kelvin sign is a K.
+                [
+                    "\u{212A}ate@example.com",
+                    "KATE@EXAMPLE.COM",
+                    "kate@ＥＸＡＭＰＬＥ．com",
+                ],
+                "kate@example.com",
+            ),
+            (
+                [
+                    "zoe\u{301}@example.com",
+                    "ZO\u{c9}@example.com",
+                    "zo\u{e9}@example。com",
+                ],
+                "zo\u{e9}@example.com",
+            ),
+            (
+                [
+                    "a@bu\u{308}cher.example",
+                    "A@B\u{dc}CHER.example",
+                    "a@XN--bcher-kva.example",
+                ],
+                "a@xn--bcher-kva.example",
+            ),
+        ] {
+            for spelling in spellings {
+                let parsed = Email::parse(spelling).unwrap_or_else(|| panic!("{spelling}"));
+                assert_eq!(parsed.as_str(), form, "{spelling}");
+                assert_eq!(Email::parse(form), Some(parsed), "{form} is its own form");
+            }
+        }
+    }
+
+    #[test]
+    fn addresses_that_are_not_one_stay_apart() {
+        let plain = Email::parse("mike@example.com").unwrap();
+        // A dotless i is another letter, whatever its capital looks like.
+        for other in ["m\u{131}ke@example.com", "mike@examp1e.com"] {
+            assert_ne!(Email::parse(other).unwrap(), plain, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_passes_for_another_is_refused() {
+        for text in [
+            "ｍike@example.com",
+            "ﬁona@example.com",
+            "M\u{130}KE@example.com",
+            "\u{430}dmin@example.com",
+            "mi\u{200B}ke@example.com",
+            "mi\u{200D}ke@example.com",
+            "mike\u{202E}@example.com",
+            "mike@exam\u{200B}ple.com\u{0}",
+            "mike@example.com.",
+            "mike@xn--a.com",
+            "mike@-.com",
+        ] {
+            assert!(Email::parse(text).is_none(), "{text:?}");
+        }
+        for text in [
+            "иван@почта.рф",
+            "δοκιμή@example.gr",
+            "o'brien+x@example.ie",
+            "用户@例子.广告",
+        ] {
+            assert!(Email::parse(text).is_some(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_name_is_one_visible_line() {
-        assert_eq!(Name::parse(" Ana María ").unwrap().as_str(), "Ana María");
+        assert_eq!(Name::parse(" Ana  María ").unwrap().as_str(), "Ana María");
         for text in [
             "",
             "  ",
             "a\nb",
+            "a\0b",
             "evil\u{202E}live",
             "\u{3164}",
             "A\u{61C}",
             "...",
+            "An\u{200B}a",
+            "An\u{200D}a",
+            "Ana\u{FE0F}",
+            "Z\u{300}\u{301}\u{302}\u{303}\u{304}\u{305}alg",
             &"x".repeat(101),
         ] {
             assert!(Name::parse(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_two_alphabets_imitates_another() {
+        for text in [
+            "\u{410}na",
+            "An\u{3B1}",
+            "Admin\u{456}strator",
+            "P\u{430}ul Smith",
+        ] {
+            assert!(Name::parse(text).is_none(), "{text:?}");
+        }
+        for text in [
+            "Анна",
+            "Пётр Ильич",
+            "Αλέξανδρος",
+            "Ana Анна",
+            "O’Brien",
+            "María-José Ñíguez",
+            "Nguyễn Thị Ánh",
+            "田中 Taro",
+            "DJたろう",
+            "김철수",
+            "मोहन्\u{200D}दास",
+            "علی\u{200C}رضا",
+            "נועם",
+            "สมชาย",
+            "Jean-Luc 3",
+            "X Æ A-12",
+        ] {
+            assert!(Name::parse(text).is_some(), "{text:?}");
         }
     }
 

@@ -97,7 +97,9 @@ impl Accounts {
         let refused = self.own_event(AuthEventKind::LoginThrottled, caller, peer);
         let hash = Some(user.password_hash.clone());
         let target = Target::User(&user.id);
-        if self.verify(target, peer, refused, password, hash).await? {
+        if self.verify(target, peer, refused, password, hash).await?
+            && let Some(user) = self.upgraded(user, password).await?
+        {
             return Ok(user);
         }
         let failed = self.own_event(AuthEventKind::LoginFailed, caller, peer);
@@ -131,9 +133,11 @@ fn unproven(error: StorageError) -> AccountError {
 fn of_new_password(error: AccountError) -> AccountError {
     use AccountError as A;
     match error {
-        A::PasswordTooShort(_) | A::PasswordTooLong(_) | A::PasswordTooWeak(_) => {
-            A::NewPassword(Box::new(error))
-        }
+        A::PasswordTooShort(_)
+        | A::PasswordTooLong(_)
+        | A::PasswordInvalid
+        | A::PasswordTooWeak(_)
+        | A::PasswordBreached => A::NewPassword(Box::new(error)),
         other => other,
     }
 }

@@ -25,9 +25,17 @@ pub enum AccountError {
     /// The password has more characters than the policy allows.
     #[error("The password is too long: it may have at most {0} characters.")]
     PasswordTooLong(usize),
+    /// The password holds a control character, which cannot be typed again.
+    #[error("A password has no line breaks, tabs or other control characters.")]
+    PasswordInvalid,
     /// The password is among the first that an attacker would try.
     #[error("The password is too easy to guess. {0}")]
     PasswordTooWeak(String),
+    /// The password is in the list of breached ones.
+    #[error(
+        "This password is in public lists of passwords that were stolen elsewhere, which attackers try. Choose another one."
+    )]
+    PasswordBreached,
     /// Wrong address or wrong password: not told which.
     #[error("The e-mail address or the password is wrong.")]
     BadCredentials,

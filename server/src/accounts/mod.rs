@@ -1,9 +1,14 @@
 //! Accounts: who there is, how they prove who they are, and what they may change.
 
 mod administration;
+mod breached;
 mod credentials;
 mod error;
+mod hashing;
 mod password;
+mod stored_hash;
+mod strength;
+mod upgrade;
 mod user;
 
 use std::sync::Arc;
@@ -11,8 +16,11 @@ use std::time::Duration;
 
 use unicode_normalization::UnicodeNormalization as _;
 
+pub use breached::{Breached, BuildError, BuildPhase, BuildProgress, FilterFault, build_filter};
 pub use error::AccountError;
-pub use password::Passwords;
+pub use password::{Passwords, Strength};
+pub use stored_hash::{HashFault, MOST_ARGON2_KIB, check_hash};
+pub use strength::Estimate;
 pub use user::User;
 
 use crate::audit::{Audit, AuthEventKind};
@@ -101,6 +109,18 @@ impl Accounts {
     /// The fewest and the most characters that a password may have.
     pub fn password_length_limits(&self) -> (usize, usize) {
         self.passwords.length_limits()
+    }
+
+    /// What registering with this password would say of it, and how hard it is to guess. `hints` are what is known of its user.
+    ///
+    /// # Errors
+    /// As [`Passwords::strength`].
+    pub async fn password_strength(
+        &self,
+        password: &Secret,
+        hints: Vec<String>,
+    ) -> Result<Strength, AccountError> {
+        self.passwords.strength(password, hints).await
     }
 
     /// Makes an account and signs its owner in.
@@ -237,6 +257,7 @@ impl Accounts {
         let disabled = user.disabled_at.is_some();
         if verified
             && !disabled
+            && let Some(user) = self.upgraded(user, password).await?
             && let Some(grant) = self
                 .sessions
                 .open(user, sign_in.transport, sign_in.peer)

@@ -1,39 +1,40 @@
 //! Password rules, and Argon2id on threads of its own.
-//!
-//! A hash keeps a core busy for some 20 ms. On the async threads it would hold up every other request, and without a bound on
-//! the queue a login storm would take all memory; so a fixed number of threads serves a bounded queue, and what does not fit
-//! is refused at once.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::password_hash::PasswordHasher as _;
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::oneshot;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
-use super::AccountError;
+use super::hashing::Pool;
+use super::stored_hash::StoredHash;
+use super::{AccountError, Breached, Estimate};
 use crate::config::PasswordSettings;
 use crate::values::Secret;
 
-type Job = Box<dyn FnOnce(&Argon2<'static>) + Send>;
+/// How many may wait for an estimate of their password's strength: one takes about a millisecond.
+const ESTIMATES: usize = 64;
 
 /// Checks, hashes and verifies passwords.
 pub struct Passwords {
-    queue: SyncSender<Job>,
+    hashing: Pool,
+    /// Estimates that anybody may ask for have a thread of their own: they cannot fill the queue of those who sign in.
+    estimating: Pool,
     settings: PasswordSettings,
+    argon2: Argon2<'static>,
     /// A hash with today's parameters that no password has, so that an unknown address costs as much as a known one.
-    nobody: String,
+    nobody: Arc<StoredHash>,
 }
 
-/// Guesses that an attacker needs, as zxcvbn counts them: 3 of 4 is "safely unguessable" offline against a slow hash.
-const LEAST_SCORE: zxcvbn::Score = zxcvbn::Score::Three;
-/// When a caller should come again that found the queue full.
-const BUSY_RETRY: Duration = Duration::from_secs(1);
+/// What a password is worth, and what is wrong with it.
+#[derive(Debug)]
+pub struct Strength {
+    /// How hard it is to guess.
+    pub estimate: Estimate,
+    /// Why it would be refused; `None` when it would not.
+    pub fault: Option<AccountError>,
+}
 
 impl Passwords {
     /// Starts the hashing threads.
@@ -44,23 +45,20 @@ impl Passwords {
         let internal = |error: String| {
             AccountError::Internal(format!("password hashing cannot start: {error}"))
         };
+        let pool = |name, threads, queue| {
+            Pool::start(name, threads, queue).map_err(|error| internal(error.to_string()))
+        };
         let params = Params::new(settings.memory_kib, settings.iterations, 1, None)
             .map_err(|error| internal(error.to_string()))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let nobody = hash(&argon2, "no password is this one")?;
-        let (queue, jobs) = sync_channel(settings.queue);
-        let jobs = Arc::new(Mutex::new(jobs));
-        for number in 0..settings.threads {
-            let (jobs, argon2) = (Arc::clone(&jobs), argon2.clone());
-            std::thread::Builder::new()
-                .name(format!("argon2-{number}"))
-                .spawn(move || serve(&jobs, &argon2))
-                .map_err(|error| internal(error.to_string()))?;
-        }
+        let nobody = StoredHash::parse(&hash(&argon2, "no password is this one")?)
+            .map_err(|fault| internal(fault.to_string()))?;
         Ok(Self {
-            queue,
+            hashing: pool("argon2", settings.threads, settings.queue)?,
+            estimating: pool("zxcvbn", 1, ESTIMATES)?,
+            nobody: Arc::new(nobody),
             settings,
-            nobody,
+            argon2,
         })
     }
 
@@ -73,28 +71,57 @@ impl Passwords {
     /// of first: their address and name.
     ///
     /// # Errors
-    /// [`AccountError::PasswordTooShort`], [`AccountError::PasswordTooLong`] or [`AccountError::PasswordTooWeak`];
-    /// [`AccountError::Busy`] when the queue is full.
+    /// [`AccountError::PasswordTooShort`], [`AccountError::PasswordTooLong`], [`AccountError::PasswordInvalid`],
+    /// [`AccountError::PasswordTooWeak`] or [`AccountError::PasswordBreached`]; [`AccountError::Busy`] when the queue is full.
     pub async fn hash_new(
         &self,
         password: &Secret,
         hints: Vec<String>,
     ) -> Result<String, AccountError> {
         let password = normalise(password);
-        let (least, most) = self.length_limits();
-        match password.chars().count() {
-            length if length < least => return Err(AccountError::PasswordTooShort(least)),
-            length if length > most => return Err(AccountError::PasswordTooLong(most)),
-            _ => {}
-        }
-        self.run(move |argon2| {
-            check_strength(&password, &hints)?;
-            hash(argon2, &password)
-        })
-        .await?
+        self.check_form(&password)?;
+        let (argon2, breached) = (self.argon2.clone(), self.settings.breached.clone());
+        let work = move || {
+            check_guessed(
+                &password,
+                &Estimate::of(&password, &hints),
+                breached.as_deref(),
+            )?;
+            hash(&argon2, &password)
+        };
+        self.hashing.run(work).await?
     }
 
-    /// Whether `password` is the one that was hashed into `stored`. Without a hash it takes as long, and is false.
+    /// What [`Self::hash_new`] would say of the password, and how hard it is to guess.
+    ///
+    /// # Errors
+    /// [`AccountError::Busy`] when too many ask; [`AccountError::Internal`] when the list of breached passwords cannot be
+    /// read.
+    pub async fn strength(
+        &self,
+        password: &Secret,
+        hints: Vec<String>,
+    ) -> Result<Strength, AccountError> {
+        let password = normalise(password);
+        let form = self.check_form(&password);
+        let breached = self.settings.breached.clone();
+        let work = move || {
+            let estimate = Estimate::of(&password, &hints);
+            let checked =
+                form.and_then(|()| check_guessed(&password, &estimate, breached.as_deref()));
+            match checked {
+                Err(fault @ AccountError::Internal(_)) => Err(fault),
+                checked => Ok(Strength {
+                    estimate,
+                    fault: checked.err(),
+                }),
+            }
+        };
+        self.estimating.run(work).await?
+    }
+
+    /// Whether `password` is the one that was hashed into `stored`. Without a hash it takes as long as with one of ours, and is
+    /// false.
     ///
     /// # Errors
     /// [`AccountError::Busy`] when the queue is full.
@@ -103,44 +130,73 @@ impl Passwords {
         password: &Secret,
         stored: Option<String>,
     ) -> Result<bool, AccountError> {
-        let password = normalise(password);
-        let too_long = password.chars().count() > self.settings.max_length;
-        let known = stored.is_some();
-        let stored = stored.unwrap_or_else(|| self.nobody.clone());
-        let matches = self.run(move |argon2| {
-            let stored = PasswordHash::new(&stored)
-                .map_err(|error| AccountError::Internal(format!("a stored hash: {error}")))?;
-            Ok::<_, AccountError>(argon2.verify_password(password.as_bytes(), &stored).is_ok())
+        let normalised = normalise(password);
+        // Nobody has one, so no account is looked at and no hash is spent: known and unknown addresses are told alike.
+        if normalised.chars().count() > self.settings.max_length {
+            return Ok(false);
+        }
+        let stored = stored.and_then(|stored| match StoredHash::parse(&stored) {
+            Ok(stored) => Some(Arc::new(stored)),
+            Err(fault) => {
+                tracing::error!(%fault, "nobody can sign in by a stored hash: give its account, which LOGIN_FAILED in the audit trail names, a new password");
+                None
+            }
         });
-        Ok(matches.await?? && known && !too_long)
+        let known = stored.is_some();
+        let stored = stored.unwrap_or_else(|| Arc::clone(&self.nobody));
+        let sent = password.clone();
+        let work = move || {
+            // Another system may have hashed what its user's keyboard sent; we hash the composed form. Both are tried for
+            // every address, so that the second says nothing of the first.
+            let is_other = *normalised != sent.expose();
+            let as_sent = is_other && stored.verify(sent.expose().as_bytes());
+            stored.verify(normalised.as_bytes()) || as_sent
+        };
+        Ok(self.hashing.run(work).await? && known)
     }
 
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Argon2<'static>) -> T + Send + 'static,
-    ) -> Result<T, AccountError> {
-        let (answer, result) = oneshot::channel();
-        let job: Job = Box::new(move |argon2| {
-            // Whoever asked may have gone; the work was for them alone.
-            let _ = answer.send(work(argon2));
-        });
-        self.queue
-            .try_send(job)
-            .map_err(|_| AccountError::Busy(BUSY_RETRY))?;
-        result
-            .await
-            .map_err(|_| AccountError::Internal("a hashing thread ended".to_owned()))
+    /// Whether `stored` is what a password is hashed into today. Else it comes from another system or an older configuration.
+    pub fn is_current(&self, stored: &str) -> bool {
+        StoredHash::parse(stored).is_ok_and(|stored| stored.is_made_by(&self.argon2))
+    }
+
+    /// Hashes a password that was verified into a PHC string of today's parameters. The rules for new ones do not matter: it is
+    /// the user's already.
+    ///
+    /// # Errors
+    /// [`AccountError::Busy`] when the queue is full.
+    pub async fn rehash(&self, password: &Secret) -> Result<String, AccountError> {
+        let (argon2, password) = (self.argon2.clone(), normalise(password));
+        self.hashing.run(move || hash(&argon2, &password)).await?
+    }
+
+    /// What can be said of a new password without any work.
+    fn check_form(&self, password: &str) -> Result<(), AccountError> {
+        let (least, most) = self.length_limits();
+        match password.chars().count() {
+            length if length < least => Err(AccountError::PasswordTooShort(least)),
+            length if length > most => Err(AccountError::PasswordTooLong(most)),
+            // They come from a slip in copying, and cannot be typed again.
+            _ if password.contains(char::is_control) => Err(AccountError::PasswordInvalid),
+            _ => Ok(()),
+        }
     }
 }
 
-fn serve(jobs: &Mutex<Receiver<Job>>, argon2: &Argon2<'static>) {
-    loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match job {
-            // A panic in one job must not take the thread from all others; who waits for it is told by the closed channel.
-            Ok(job) => drop(catch_unwind(AssertUnwindSafe(|| job(argon2)))),
-            Err(_) => return,
-        }
+/// Refuses what attackers try first.
+fn check_guessed(
+    password: &str,
+    estimate: &Estimate,
+    breached: Option<&Breached>,
+) -> Result<(), AccountError> {
+    if estimate.is_weak() {
+        return Err(AccountError::PasswordTooWeak(estimate.advice()));
+    }
+    let is_breached = breached.map(|breached| breached.contains(password));
+    match is_breached.transpose() {
+        Ok(Some(true)) => Err(AccountError::PasswordBreached),
+        Ok(_) => Ok(()),
+        Err(fault) => Err(AccountError::Internal(fault.to_string())),
     }
 }
 
@@ -155,20 +211,6 @@ fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, AccountError> {
         .map_err(|error| AccountError::Internal(format!("hashing failed: {error}")))
 }
 
-fn check_strength(password: &str, hints: &[String]) -> Result<(), AccountError> {
-    let hints: Vec<&str> = hints.iter().map(String::as_str).collect();
-    let estimate = zxcvbn::zxcvbn(password, &hints);
-    if estimate.score() >= LEAST_SCORE {
-        return Ok(());
-    }
-    let feedback = estimate.feedback();
-    let advice = match feedback.and_then(zxcvbn::feedback::Feedback::warning) {
-        Some(warning) => warning.to_string(),
-        None => "Several uncommon words make a good one.".to_owned(),
-    };
-    Err(AccountError::PasswordTooWeak(advice))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +223,7 @@ mod tests {
             iterations: 1,
             min_length: 8,
             max_length: 256,
+            breached: None,
         };
         Passwords::start(settings).unwrap()
     }
@@ -229,50 +272,91 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_an_attacker_tries_first_is_refused() {
+    async fn a_new_password_keeps_the_rules() {
         let passwords = passwords(4);
-        let hints = vec![
-            "ana.velasquez@example.com".to_owned(),
-            "Ana Velasquez".to_owned(),
-        ];
-        for weak in ["password1", "qwertyuiop", "ana velasquez", "11111111111"] {
-            let refused = passwords.hash_new(&Secret::new(weak), hints.clone()).await;
+        let refused = async |password: &str| {
+            let hints = vec!["ana.velasquez@example.com".to_owned()];
+            let password = Secret::new(password);
+            let told = passwords.strength(&password, hints.clone()).await.unwrap();
+            let refused = passwords.hash_new(&password, hints).await.unwrap_err();
+            assert_eq!(told.fault.unwrap().to_string(), refused.to_string());
+            refused
+        };
+        assert!(matches!(
+            refused("x7!kQ2").await,
+            AccountError::PasswordTooShort(8)
+        ));
+        let long = "é".repeat(257);
+        assert!(matches!(
+            refused(&long).await,
+            AccountError::PasswordTooLong(256)
+        ));
+        for control in [
+            "plum tractor\0ninety",
+            "plum tractor ninety\n",
+            "plum\ttractor ninety",
+        ] {
             assert!(
-                matches!(refused, Err(AccountError::PasswordTooWeak(_))),
-                "{weak}"
+                matches!(refused(control).await, AccountError::PasswordInvalid),
+                "{control:?}"
             );
         }
-        let short = passwords.hash_new(&Secret::new("x7!kQ2"), vec![]).await;
-        assert!(matches!(short, Err(AccountError::PasswordTooShort(8))));
-        let long = passwords
-            .hash_new(&Secret::new("é".repeat(257)), vec![])
-            .await;
-        assert!(matches!(long, Err(AccountError::PasswordTooLong(256))));
+        let weak = refused("ana.velasquez").await;
+        assert!(matches!(weak, AccountError::PasswordTooWeak(_)));
+        let good = Secret::new("plum tractor ninety");
+        let good = passwords.strength(&good, vec![]).await.unwrap();
+        assert!(good.fault.is_none());
+    }
+
+    /// A hash that bcrypt made of "cafe\u{301} tractor ninety" (decomposed).
+    const DECOMPOSED: &str = "$2b$04$zUkDrzsAakW2L585iUj4o.QrcEGgR4gSnpKjp9xMfKvPuSEcqzUfe";
+
+    #[tokio::test]
+    async fn a_foreign_hash_is_tried_with_the_bytes_as_sent_and_then_composed() {
+        let passwords = passwords(4);
+        let verify = async |password: &str, stored: &str| {
+            passwords
+                .verify(&Secret::new(password), Some(stored.to_owned()))
+                .await
+                .unwrap()
+        };
+        assert!(verify("cafe\u{301} tractor ninety", DECOMPOSED).await);
+        assert!(!verify("caf\u{e9} tractor ninety", DECOMPOSED).await);
+        let composed = passwords
+            .rehash(&Secret::new("cafe\u{301} tractor ninety"))
+            .await
+            .unwrap();
+        assert!(verify("cafe\u{301} tractor ninety", &composed).await);
+        assert!(verify("caf\u{e9} tractor ninety", &composed).await);
+        assert!(passwords.is_current(&composed) && !passwords.is_current(DECOMPOSED));
     }
 
     #[tokio::test]
-    async fn a_full_queue_refuses_at_once() {
-        let passwords = passwords(1);
-        let (go, wait) = std::sync::mpsc::channel::<()>();
-        let (started, has_started) = oneshot::channel();
-        let mut busy = Box::pin(passwords.run(move |_| {
-            started.send(()).unwrap();
-            wait.recv().unwrap();
-        }));
-        tokio::select! {
-            _ = &mut busy => unreachable!("it waits for `go`"),
-            begun = has_started => begun.unwrap(),
+    async fn what_cannot_be_verified_is_a_wrong_password() {
+        let passwords = passwords(4);
+        for stored in [
+            "",
+            "changed meanwhile",
+            "$2b$31$zUkDrzsAakW2L585iUj4o.QrcEGgR4gSnpKjp9xMfKvPuSEcqzUfe",
+        ] {
+            let password = Secret::new("plum tractor");
+            let verified = passwords.verify(&password, Some(stored.to_owned()));
+            assert!(!verified.await.unwrap(), "{stored}");
         }
-        let mut waiting = Box::pin(passwords.run(|_| ()));
-        tokio::select! {
-            biased;
-            _ = &mut waiting => unreachable!("the only thread is busy"),
-            () = std::future::ready(()) => {}
+        let long = Secret::new("x".repeat(257));
+        let hash = passwords.rehash(&long).await.unwrap();
+        assert!(!passwords.verify(&long, Some(hash)).await.unwrap());
+    }
+
+    #[test]
+    fn a_hash_of_other_parameters_is_not_current() {
+        let passwords = passwords(4);
+        for other in [
+            "$argon2id$v=19$m=64,t=1,p=1$c1bmyEjI/UxycEOGdS550Q$Ur3gZ2aIypFCzdh+05dID8jnz+9/8suWXm59dmTRWYU",
+            "$argon2i$v=19$m=8,t=1,p=1$c1bmyEjI/UxycEOGdS550Q$Ur3gZ2aIypFCzdh+05dID8jnz+9/8suWXm59dmTRWYU",
+            "$argon2id$v=16$m=8,t=1,p=1$c1bmyEjI/UxycEOGdS550Q$Ur3gZ2aIypFCzdh+05dID8jnz+9/8suWXm59dmTRWYU",
+        ] {
+            assert!(!passwords.is_current(other), "{other}");
         }
-        let refused = passwords.run(|_| ()).await;
-        assert!(matches!(refused, Err(AccountError::Busy(_))));
-        go.send(()).unwrap();
-        busy.await.unwrap();
-        waiting.await.unwrap();
     }
 }

@@ -3,6 +3,7 @@
 mod backup;
 mod copy;
 mod keys;
+mod passwords;
 mod serve;
 mod sessions;
 mod users;
@@ -65,6 +66,9 @@ enum Command {
     /// Manage the keys that sign
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Prepare the check against stolen passwords
+    #[command(subcommand)]
+    Passwords(passwords::PasswordsCommand),
     /// Manage sessions
     #[command(subcommand)]
     Sessions(sessions::SessionsCommand),
@@ -140,6 +144,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Copy(arguments) => runtime.block_on(copy::run(arguments, settings()?))?,
         Command::Sessions(command) => runtime.block_on(sessions::run(command, settings()?))?,
         Command::Keys(command) => runtime.block_on(keys::run(command, settings()?))?,
+        Command::Passwords(command) => passwords::run(command)?,
         Command::Users(command) => runtime.block_on(users::run(command, settings()?))?,
     }
     Ok(())

@@ -7,7 +7,8 @@ mod source;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -17,6 +18,7 @@ use url::Url;
 pub use source::{Fault, Faults, Flags, Variables};
 use source::{Source, parse_duration};
 
+use crate::accounts::{Breached, MOST_ARGON2_KIB};
 use crate::storage::{DatabaseUrl, StorageError};
 use crate::tokens::Algorithm;
 use crate::values::Secret;
@@ -193,6 +195,8 @@ pub struct PasswordSettings {
     pub min_length: usize,
     /// `COUNTERSIGN_PASSWORDS__MAX_LENGTH`: the most.
     pub max_length: usize,
+    /// `COUNTERSIGN_PASSWORDS__BREACHED`: the filter of passwords that were stolen elsewhere.
+    pub breached: Option<Arc<Breached>>,
 }
 
 /// Accounts.
@@ -349,18 +353,7 @@ impl Settings {
                 max_per_session: source.number("events.max_per_session", 20, 1..=1000),
                 ping_interval: source.duration("events.ping_interval", "25s", "100ms", "5m"),
             },
-            passwords: PasswordSettings {
-                threads: source.number("passwords.threads", cores(), 1..=256),
-                queue: source.number("passwords.queue", 64, 1..=100_000),
-                memory_kib: source.number(
-                    "passwords.memory_kib",
-                    19_456,
-                    if development { 8 } else { 7_168 }..=4_194_304,
-                ),
-                iterations: source.number("passwords.iterations", 2, 1..=100),
-                min_length: source.number("passwords.min_length", 8, 8..=64),
-                max_length: source.number("passwords.max_length", 256, 64..=4096),
-            },
+            passwords: Self::read_passwords(source, development),
             accounts: AccountSettings {
                 registration_open: source.parsed(
                     "accounts.registration",
@@ -450,6 +443,29 @@ impl Settings {
             drain: source.duration("http.drain", if development { "0s" } else { "5s" }, "0s", "5m"),
             dev_cookie,
         }
+    }
+
+    fn read_passwords(source: &mut Source, development: bool) -> PasswordSettings {
+        let least = if development { 8 } else { 7_168 };
+        let settings = PasswordSettings {
+            threads: source.number("passwords.threads", cores(), 1..=256),
+            queue: source.number("passwords.queue", 64, 1..=100_000),
+            memory_kib: source.number("passwords.memory_kib", 19_456, least..=262_144),
+            iterations: source.number("passwords.iterations", 2, 1..=100),
+            min_length: source.number("passwords.min_length", 8, 8..=64),
+            max_length: source.number("passwords.max_length", 256, 64..=4096),
+            breached: source.optional_private("passwords.breached", |path| {
+                Breached::open(Path::new(path)).map(Arc::new)
+            }),
+        };
+        // What is made today is verified tomorrow within the bounds that hold for hashes of every origin.
+        if u64::from(settings.memory_kib) * u64::from(settings.iterations) > MOST_ARGON2_KIB {
+            source.fault(
+                "passwords.iterations",
+                "times passwords.memory_kib is more than 1048576: a sign-in would take seconds",
+            );
+        }
+        settings
     }
 
     fn read_keys(source: &mut Source, development: bool) -> KeySettings {

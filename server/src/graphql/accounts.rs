@@ -4,12 +4,12 @@ use async_graphql::connection::PageInfo;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
 use super::context::{Caller, ContextExt as _};
-use super::error::public;
-use super::guard::{RequireLogin, RequireRole};
+use super::error::{password_reason, public};
+use super::guard::{RequireBody, RequireLogin, RequireRole};
 use super::paging::{Page, cursor, page_size};
 use super::scalars::{DateTime, Role, TokenTransport};
 use super::sessions::{AuthPayload, answer_sign_in, sign_in};
-use crate::accounts::{self, NewAccount};
+use crate::accounts::{self, AccountError, NewAccount};
 use crate::values::{self, Secret, UserId};
 
 /// An account.
@@ -52,6 +52,42 @@ pub struct PasswordPolicy {
     min_length: usize,
     /// The most characters that a password may have.
     max_length: usize,
+}
+
+/// How hard a password is to guess, and whether it would be accepted.
+#[derive(SimpleObject)]
+pub struct PasswordStrength {
+    /// From 0, guessed at once, to 4, out of reach. 3 is needed.
+    score: u8,
+    /// The power of ten of guesses that an attacker needs.
+    guesses_log10: f64,
+    /// Whether the password may be used.
+    accepted: bool,
+    /// Why not: the reason that `register` would give. Null when it may be used.
+    reason: Option<String>,
+    /// What is wrong with it, for people.
+    warning: Option<String>,
+    /// What would make it better, for people.
+    suggestions: Vec<String>,
+}
+
+impl From<accounts::Strength> for PasswordStrength {
+    fn from(strength: accounts::Strength) -> Self {
+        let accounts::Strength { estimate, fault } = strength;
+        // Of a weak one the estimate says more exactly what is wrong, and the suggestions stand by themselves.
+        let told = match &fault {
+            None | Some(AccountError::PasswordTooWeak(_)) => None,
+            Some(fault) => Some(fault.to_string()),
+        };
+        Self {
+            score: estimate.score,
+            guesses_log10: estimate.guesses_log10,
+            accepted: fault.is_none(),
+            reason: fault.map(|fault| password_reason(&fault).to_owned()),
+            warning: told.or(estimate.warning),
+            suggestions: estimate.suggestions,
+        }
+    }
 }
 
 /// A new account.
@@ -111,6 +147,9 @@ impl From<accounts::User> for UserEdge {
         }
     }
 }
+
+/// An estimate costs more than a field, so that a request holds few of them.
+const STRENGTH_COMPLEXITY: usize = 600;
 
 /// Queries about accounts.
 #[derive(Default)]
@@ -195,6 +234,23 @@ impl AccountQuery {
             min_length,
             max_length,
         }
+    }
+
+    /// How hard a password is to guess, for the form that asks for a new one. By POST only: an address is no place for a password.
+    #[graphql(guard = "RequireBody", complexity = "STRENGTH_COMPLEXITY")]
+    async fn password_strength(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The password as far as it is typed.", secret)] password: String,
+        #[graphql(desc = "The user's address: attackers try it first.")] email: Option<String>,
+        #[graphql(desc = "The user's name.")] name: Option<String>,
+    ) -> Result<PasswordStrength> {
+        let hints = email.into_iter().chain(name).collect();
+        let strength = ctx
+            .accounts()
+            .password_strength(&Secret::new(password), hints)
+            .await;
+        Ok(strength.map_err(public)?.into())
     }
 }
 

@@ -56,6 +56,10 @@ impl Caller {
     }
 }
 
+/// Stands in the context of a request that came in an address, by GET.
+#[derive(Clone, Copy, Debug)]
+pub struct InAddress;
+
 /// What to do with a cookie in the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CookieWrite {

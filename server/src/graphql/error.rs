@@ -87,6 +87,9 @@ pub enum Denial {
     /// A query or a mutation over a socket.
     #[error("Only subscriptions run over a WebSocket. Send queries and mutations to /graphql.")]
     SubscriptionsOnly,
+    /// A query by GET whose arguments must not stand in an address.
+    #[error("Send this query by POST: its arguments must not stand in an address.")]
+    PostRequired,
     /// `first` is not a page's size.
     #[error("first is a number from 1 to 100.")]
     FirstInvalid,
@@ -107,6 +110,7 @@ pub fn deny(denial: Denial) -> Error {
         Denial::RoleRequired(_) => (Code::Forbidden, "ROLE_REQUIRED"),
         Denial::OriginRefused => (Code::Forbidden, "ORIGIN_REFUSED"),
         Denial::SubscriptionsOnly => (Code::Forbidden, "SUBSCRIPTIONS_ONLY"),
+        Denial::PostRequired => (Code::Forbidden, "POST_REQUIRED"),
         Denial::FirstInvalid => return bad_input(denial, "first", "FIRST_INVALID"),
         Denial::CursorInvalid => return bad_input(denial, "after", "CURSOR_INVALID"),
     };
@@ -126,23 +130,35 @@ pub fn public(cause: impl Into<AccountError>) -> Error {
         A::EmailInvalid => bad_input(cause, "email", "EMAIL_INVALID"),
         A::EmailTaken => bad_input(cause, "email", "EMAIL_TAKEN"),
         A::NameInvalid => bad_input(cause, "name", "NAME_INVALID"),
-        A::PasswordTooShort(_) => bad_input(cause, "password", "PASSWORD_TOO_SHORT"),
-        A::PasswordTooLong(_) => bad_input(cause, "password", "PASSWORD_TOO_LONG"),
-        A::PasswordTooWeak(_) => bad_input(cause, "password", "PASSWORD_TOO_WEAK"),
+        A::PasswordTooShort(_)
+        | A::PasswordTooLong(_)
+        | A::PasswordInvalid
+        | A::PasswordTooWeak(_)
+        | A::PasswordBreached => {
+            let reason = password_reason(&cause);
+            bad_input(cause, "password", reason)
+        }
         A::BadCredentials => error(cause, Code::Unauthenticated, "BAD_CREDENTIALS"),
         A::Disabled => error(cause, Code::Forbidden, "ACCOUNT_DISABLED"),
         A::RegistrationClosed => error(cause, Code::Forbidden, "REGISTRATION_CLOSED"),
         A::ReauthenticationRequired => error(cause, Code::Forbidden, "REAUTHENTICATION_REQUIRED"),
         A::OwnAccount => error(cause, Code::Forbidden, "OWN_ACCOUNT"),
-        A::NewPassword(fault) => match **fault {
-            A::PasswordTooShort(_) => bad_input(fault, "newPassword", "PASSWORD_TOO_SHORT"),
-            A::PasswordTooLong(_) => bad_input(fault, "newPassword", "PASSWORD_TOO_LONG"),
-            _ => bad_input(fault, "newPassword", "PASSWORD_TOO_WEAK"),
-        },
+        A::NewPassword(fault) => bad_input(fault, "newPassword", password_reason(fault)),
         A::Busy(wait) => retry_later(&cause, *wait),
         A::Session(session) => public_session(session),
         A::Storage(storage) => public_storage(storage),
         A::Internal(fault) => internal(fault),
+    }
+}
+
+/// What is wrong with a new password, for programs.
+pub fn password_reason(fault: &AccountError) -> &'static str {
+    match fault {
+        AccountError::PasswordTooShort(_) => "PASSWORD_TOO_SHORT",
+        AccountError::PasswordTooLong(_) => "PASSWORD_TOO_LONG",
+        AccountError::PasswordInvalid => "PASSWORD_INVALID",
+        AccountError::PasswordBreached => "PASSWORD_BREACHED",
+        _ => "PASSWORD_TOO_WEAK",
     }
 }
 

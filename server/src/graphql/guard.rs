@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Guard, Result};
 
-use super::context::ContextExt as _;
+use super::context::{ContextExt as _, InAddress};
 use super::error::{Denial, deny, public};
 use crate::values::Role;
 
@@ -35,5 +35,17 @@ impl Guard for RequireFreshAuth {
     async fn check(&self, ctx: &Context<'_>) -> Result<()> {
         let caller = ctx.caller().identity()?;
         ctx.accounts().check_fresh(caller).map_err(public)
+    }
+}
+
+/// Refuses what came in an address, for arguments that must not stand there: addresses are kept and logged on the way.
+pub struct RequireBody;
+
+impl Guard for RequireBody {
+    async fn check(&self, ctx: &Context<'_>) -> Result<()> {
+        match ctx.data_opt::<InAddress>() {
+            Some(InAddress) => Err(deny(Denial::PostRequired)),
+            None => Ok(()),
+        }
     }
 }

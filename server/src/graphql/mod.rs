@@ -28,7 +28,7 @@ use async_graphql::{
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
-pub use context::{Caller, CookieWrite, CookieWrites, Cookies, Services};
+pub use context::{Caller, CookieWrite, CookieWrites, Cookies, InAddress, Services};
 pub use error::{Code, subscriptions_only};
 pub use limits::is_too_complex;
 use limits::{MAX_COMPLEXITY, MAX_DEPTH};

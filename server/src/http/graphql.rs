@@ -26,7 +26,7 @@ use tracing::Instrument as _;
 use super::media::{MediaType, accepted, is_json};
 use super::{cookies, hosts, peer};
 use crate::app::App;
-use crate::graphql::{Caller, Code, is_too_complex};
+use crate::graphql::{Caller, Code, InAddress, is_too_complex};
 use crate::tokens::TokenError;
 
 /// How long an operation may take. What it does in the database goes on; only its answer is given up.
@@ -197,6 +197,10 @@ async fn answer(
             &settings.trusted_proxies,
         ))
         .data(Arc::clone(&cookies));
+    let request = match method {
+        Method::Get => request.data(InAddress),
+        Method::Post => request,
+    };
     // On a task of its own: a client that hangs up must not leave a transaction open half way.
     let run = {
         let app = Arc::clone(&app);

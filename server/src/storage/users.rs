@@ -292,6 +292,26 @@ impl Storage {
         })
     }
 
+    /// Puts another hash of the same password in the place of `old`; `false` when that is no longer stored. Nobody is signed
+    /// out, as nothing changed for the user.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the database did not do its part.
+    pub async fn replace_hash(
+        &self,
+        id: &UserId,
+        old: &str,
+        new: &str,
+    ) -> Result<bool, StorageError> {
+        with_write!(self, |conn| {
+            let found = users::table
+                .find(id.to_string())
+                .filter(users::password_hash.eq(old));
+            let replaced = diesel::update(found).set(users::password_hash.eq(new));
+            Ok(replaced.execute(conn).await? == 1)
+        })
+    }
+
     /// Deletes the caller's account with everything but the audit trail.
     ///
     /// # Errors

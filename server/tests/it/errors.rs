@@ -45,6 +45,7 @@ async fn errors_are_what_the_documentation_says() {
         line("name", &register("bob@example.com", PASSWORD, "\u{202E}").await),
         line("short password", &register("bob@example.com", "x7!kQ2", "Bob").await),
         line("long password", &register("bob@example.com", &"x".repeat(257), "Bob").await),
+        line("control character in a password", &register("bob@example.com", "plum tractor\tninety", "Bob").await),
         line("weak password", &register("bob@example.com", "password1", "Bob").await),
         line("own address as password", &register("bob@example.com", "bob@example.com", "Bob").await),
         line("no refresh token", &nobody("mutation { refresh { sessionId } }").await),
