@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod graphql;
 pub mod http;
+pub mod logging;
 pub mod readiness;
 pub mod sessions;
 pub mod storage;

@@ -53,9 +53,10 @@ pub struct AccountRules {
 }
 
 /// An account to make, as it was typed.
-#[derive(Clone, Debug)]
+#[derive(Clone, derive_more::Debug)]
 pub struct NewAccount {
     /// The address.
+    #[debug("[redacted]")]
     pub email: String,
     /// The name.
     pub name: String,

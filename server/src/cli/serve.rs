@@ -13,15 +13,17 @@ use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
-use crate::config::{Profile, Settings};
-use crate::http;
+use crate::config::Settings;
+use crate::{http, logging};
 
 /// How long requests under way may take to finish after the signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// Serves until SIGINT or SIGTERM, then finishes the requests under way.
 pub(super) async fn serve(settings: Settings) -> anyhow::Result<()> {
-    start_logging(&settings)?;
+    let filter = EnvFilter::try_new(&settings.log_filter).context("COUNTERSIGN_LOG__FILTER")?;
+    let colours = std::io::stderr().is_terminal();
+    logging::start(settings.profile, filter, std::io::stderr, colours)?;
     let mut signals = Signals::new()?;
     let app = tokio::select! {
         started = App::start(settings) => started?,
@@ -121,23 +123,4 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
     }
-}
-
-/// For people in development, one JSON object a line in production.
-fn start_logging(settings: &Settings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.log_filter)
-        .context("COUNTERSIGN_LOG__FILTER")?
-        // At `trace` it writes down whole messages, and the first of each socket holds a token.
-        .add_directive("tungstenite=warn".parse()?)
-        // At `debug` it writes down the parameters of statements: hashes, addresses, nonces.
-        .add_directive("tokio_postgres=info".parse()?);
-    let logging = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    match settings.profile {
-        Profile::Development => logging.init(),
-        Profile::Production => logging.json().init(),
-    }
-    Ok(())
 }

@@ -95,7 +95,7 @@ pub struct HttpSettings {
 }
 
 /// The database.
-#[derive(Clone, Debug)]
+#[derive(Clone, derive_more::Debug)]
 pub struct DatabaseSettings {
     /// `COUNTERSIGN_DATABASE__URL`: `sqlite://PATH` or `postgres://…`.
     pub url: DatabaseUrl,
@@ -110,6 +110,7 @@ pub struct DatabaseSettings {
     /// `COUNTERSIGN_DATABASE__POOLER`: whether a pooler in transaction mode is in between.
     pub is_pooled: bool,
     /// `COUNTERSIGN_DATABASE__MIGRATIONS_URL`: the `postgres://…` of a user who may change the schema; `None`: the same.
+    #[debug("[redacted]")]
     pub migrations_url: Option<String>,
     /// `COUNTERSIGN_DATABASE__MIGRATE`, `--no-migrate`: whether a start brings the schema up to date.
     pub migrates: bool,

@@ -21,11 +21,12 @@ const DEFAULT_FILE: &str = "countersign.toml";
 pub type Variables = BTreeMap<OsString, OsString>;
 
 /// What was given on the command line.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, derive_more::Debug, Default)]
 pub struct Flags {
     /// The file to read instead of `countersign.toml`.
     pub file: Option<PathBuf>,
     /// Settings by key, such as `database.url`, with the flag that gave each.
+    #[debug("[redacted]")]
     pub values: BTreeMap<&'static str, (String, &'static str)>,
 }
 

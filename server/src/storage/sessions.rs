@@ -10,7 +10,7 @@ use super::{AuthEventRow, Denied, Revoked, Storage, StorageError, UserRow};
 use crate::values::{Identity, Peer, Reason, Role, SessionId, Transport, UnixMillis, UserId};
 
 /// One signed-in device.
-#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[derive(Clone, derive_more::Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = sessions)]
 pub struct SessionRow {
     /// The session's id.
@@ -23,10 +23,12 @@ pub struct SessionRow {
     #[diesel(deserialize_as = String, serialize_as = String)]
     pub transport: Transport,
     /// 32 random bytes in base64url.
+    #[debug("[redacted]")]
     pub nonce: String,
     /// The generation of the refresh token that is good now.
     pub generation: i64,
     /// The hash of the attempt key of the call that made it.
+    #[debug("[redacted]")]
     pub attempt_hash: Option<String>,
     /// When the last generation was superseded, which is when the session last signed in or renewed.
     #[diesel(deserialize_as = i64, serialize_as = i64)]
@@ -85,15 +87,17 @@ pub struct Opening<'a> {
 }
 
 /// One use of a refresh token.
-#[derive(Clone, Debug)]
+#[derive(Clone, derive_more::Debug)]
 pub struct Rotation<'a> {
     /// The session.
     pub id: SessionId,
     /// The nonce that the token's mac covers.
+    #[debug("[redacted]")]
     pub nonce: &'a str,
     /// The generation that the token names.
     pub generation: i64,
     /// The hash of the call's attempt key.
+    #[debug("[redacted]")]
     pub attempt_hash: Option<String>,
     /// The new end of the sliding life.
     pub refresh_expires_at: UnixMillis,
@@ -116,9 +120,10 @@ pub struct Proof<'a> {
 }
 
 /// What gives a session new refresh tokens, and makes the earlier ones worthless.
-#[derive(Clone, Debug)]
+#[derive(Clone, derive_more::Debug)]
 pub struct NewNonce {
     /// 32 random bytes in base64url.
+    #[debug("[redacted]")]
     pub nonce: String,
     /// The new end of the sliding life, where the absolute one is not sooner.
     pub refresh_expires_at: UnixMillis,

@@ -13,7 +13,7 @@ use super::{
 use crate::values::{Email, Identity, Name, Reason, Role, SessionId, UnixMillis, UserId};
 
 /// One account.
-#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[derive(Clone, derive_more::Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = users)]
 pub struct UserRow {
     /// The account's id.
@@ -31,6 +31,7 @@ pub struct UserRow {
     #[diesel(deserialize_as = String, serialize_as = String)]
     pub role: Role,
     /// A PHC string.
+    #[debug("[redacted]")]
     pub password_hash: String,
     /// `ver` in their tokens.
     pub token_version: i64,
@@ -42,9 +43,10 @@ pub struct UserRow {
 }
 
 /// Which accounts a list shows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, derive_more::Debug, Default)]
 pub struct UserFilter {
     /// A prefix of the address or of the name, in lower case.
+    #[debug("[redacted]")]
     pub search: Option<String>,
     /// Only this role.
     pub role: Option<Role>,
