@@ -1,14 +1,14 @@
 //! The end of the process: `kill -9` loses nothing that was answered, and SIGTERM finishes what is under way.
 
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Database, PASSWORD, each_database};
+use crate::support::{Database, PASSWORD, each_database, log};
 use crate::ws::{PROTOCOL, Said, Socket};
 
 /// A server in a process of its own.
@@ -32,7 +32,18 @@ impl Server {
     }
 
     async fn start_at(database: &Database, port: u16, environment: &[(&str, &str)]) -> Self {
-        let process = Command::new(env!("CARGO_BIN_EXE_countersign"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        Self::run(log::of(&mut command), database, port, environment).await
+    }
+
+    /// By a command that says where its log goes.
+    pub async fn run(
+        command: &mut Command,
+        database: &Database,
+        port: u16,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let process = command
             .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
             .args(["--database-url", &database.url()])
             .env("COUNTERSIGN_PASSWORDS__MEMORY_KIB", "8")
@@ -43,7 +54,6 @@ impl Server {
                 "a secret of the tests, long enough",
             )
             .envs(environment.iter().copied())
-            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let server = Self {
@@ -87,6 +97,7 @@ pub fn free_port() -> u16 {
 /// The answer's data, or nothing when the server died before it answered.
 pub async fn run(origin: &str, query: &str, variables: Value) -> Option<Value> {
     let body = json!({ "query": query, "variables": variables });
+    log::note_fields(&body);
     let response = reqwest::Client::new()
         .post(format!("{origin}/graphql"))
         .json(&body)
@@ -94,6 +105,7 @@ pub async fn run(origin: &str, query: &str, variables: Value) -> Option<Value> {
         .await
         .ok()?;
     let json: Value = response.json().await.ok()?;
+    log::note_fields(&json);
     json.get("errors")
         .is_none()
         .then(|| json["data"]["payload"].clone())

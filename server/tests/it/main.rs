@@ -20,6 +20,7 @@ mod faults;
 mod http;
 mod keys;
 mod login;
+mod logs;
 mod passwords;
 mod refresh;
 mod register;

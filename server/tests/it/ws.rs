@@ -97,7 +97,8 @@ impl Socket {
         self.0.send(Message::Text(text.into())).await.unwrap();
     }
 
-    async fn init(&mut self, token: &str) {
+    /// Says who connects.
+    pub async fn init(&mut self, token: &str) {
         self.send(json!({ "type": "connection_init", "payload": { "token": token } }))
             .await;
     }

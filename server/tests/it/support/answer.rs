@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::SignedIn;
+use super::{SignedIn, log};
 
 /// An answer of the server.
 #[derive(Debug)]
@@ -21,10 +21,13 @@ impl Answer {
     pub(super) async fn read(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.unwrap();
+        let json = serde_json::from_slice(&body).unwrap_or_default();
+        log::note_fields(&json);
+        log::note_cookies(&headers);
         Self {
             status,
             headers,
-            json: serde_json::from_slice(&body).unwrap_or_default(),
+            json,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod database;
+pub mod log;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -99,6 +100,7 @@ impl Builder {
     }
 
     async fn on(self, database: Arc<Database>, clock: Option<Arc<TestClock>>) -> TestApp {
+        log::start();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut flags = Flags::default();
@@ -119,6 +121,9 @@ impl Builder {
             ),
         ];
         for (key, value) in defaults.into_iter().chain(self.settings.clone()) {
+            if key == "keys.secret" {
+                log::note(&value);
+            }
             flags.values.insert(key, (value, "the test"));
         }
         let settings = Settings::load(&flags).unwrap();
@@ -198,6 +203,7 @@ impl TestApp {
 
     /// Sends a GraphQL request as given by the body and headers.
     pub async fn send(&self, body: Value, headers: &[(&str, &str)]) -> Answer {
+        log::note_fields(&body);
         let mut request = self.request(reqwest::Method::POST, "/graphql").json(&body);
         for (name, value) in headers {
             request = request.header(*name, *value);
