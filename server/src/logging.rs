@@ -46,7 +46,7 @@ where
 /// What no configured filter can make louder, because it would write secrets down.
 fn never_more_than() -> Targets {
     Targets::new()
-        .with_default(LevelFilter::TRACE)
+        .with_default(LevelFilter::INFO)
         // At `trace` whole messages, and the first of each socket holds a token.
         .with_target("tungstenite", LevelFilter::WARN)
         // At `debug` the parameters of statements: hashes, addresses, nonces.
@@ -62,7 +62,8 @@ mod tests {
     #[test]
     fn no_filter_makes_a_library_tell_secrets() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let filter = EnvFilter::new("trace,tokio_postgres::query=trace,tungstenite::protocol=trace");
+        let filter =
+            EnvFilter::new("trace,tokio_postgres::query=trace,tungstenite::protocol=trace");
         let writer = file.reopen().unwrap();
         let logs = subscriber(Profile::Production, filter, writer, false);
         tracing::subscriber::with_default(logs, || {

@@ -8,10 +8,12 @@ mod demo;
 mod deny;
 mod fresh;
 mod fuzz;
+mod logs;
 mod npm;
 pub mod postgres;
 pub mod process;
 mod project;
+mod sbom;
 mod schema;
 mod steps;
 mod test;
@@ -59,6 +61,10 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Check licences and sources of the dependencies with cargo-deny.
     Deny,
+    /// Ask for known vulnerabilities of the dependencies: RustSec and the npm registry, over the network.
+    Advisories,
+    /// Write what everything is made of (CycloneDX, JSON) into `target/sbom`.
+    Sbom,
 }
 
 /// Runs what the command line says.
@@ -87,5 +93,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Chaos(options) => chaos::run(&project, steps, &options),
         Command::Fuzz(options) => fuzz::run(&project, steps, &options),
         Command::Deny => deny::run(&project, steps),
+        Command::Advisories => deny::advisories(&project, steps),
+        Command::Sbom => sbom::run(&project, steps),
     }
 }

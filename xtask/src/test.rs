@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::{
-    chaos, demo, deny, fuzz, npm,
+    chaos, demo, deny, fuzz, logs, npm,
     postgres::Postgres,
     project::Project,
     steps::{Step, Steps},
@@ -30,7 +30,7 @@ enum Part {
     Clippy,
     /// Licences, bans and sources of the Rust dependencies.
     Licences,
-    /// Rust tests, on SQLite and on a throwaway PostgreSQL.
+    /// Rust tests, on SQLite and on a throwaway PostgreSQL; then a look for secrets in all that their servers logged.
     Rust,
     /// The short form of the fault suite: three nodes, a load balancer, PostgreSQL, and what breaks.
     Chaos,
@@ -72,7 +72,10 @@ impl Part {
                 let postgres = Postgres::start(&tools.postgres)?;
                 let mut tests = project.command("cargo", "test --workspace");
                 tests.env("COUNTERSIGN_TEST_POSTGRES_URL", postgres.url());
-                step.run(tests)
+                let log = logs::Log::prepare(project)?;
+                tests.env(logs::VARIABLE, log.path());
+                step.run(tests)?;
+                log.check(step)
             }
             Self::Chaos if !chaos::RUNS_HERE => {
                 step.note("left out: the fault suite is for Linux");

@@ -66,9 +66,8 @@ async fn live(origin: &str) -> Vec<String> {
     let login = format!(
         "mutation($input: LoginInput!) {{ payload: login(input: $input, transport: BODY) {PAYLOAD} }}"
     );
-    let refresh = format!(
-        "mutation($token: String!) {{ payload: refresh(refreshToken: $token) {PAYLOAD} }}"
-    );
+    let refresh =
+        format!("mutation($token: String!) {{ payload: refresh(refreshToken: $token) {PAYLOAD} }}");
     let first = run(origin, &register, json!({ "input": input }))
         .await
         .unwrap();
@@ -85,7 +84,10 @@ async fn live(origin: &str) -> Vec<String> {
         .await
         .unwrap();
     let forged = format!("{}A", &old[..old.len() - 1]);
-    assert_eq!(run(origin, &refresh, json!({ "token": forged })).await, None);
+    assert_eq!(
+        run(origin, &refresh, json!({ "token": forged })).await,
+        None
+    );
     let bad_token = token(&renewed, "accessToken") + "x";
     for bearer in [token(&renewed, "accessToken"), bad_token.clone()] {
         let change = "mutation($input: ChangePasswordInput!) { changePassword(input: $input) { accessToken } }";

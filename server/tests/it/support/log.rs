@@ -46,9 +46,7 @@ pub fn start() {
 /// Lets a server that is about to be started write to the log, and to nowhere else.
 pub fn of(command: &mut Command) -> &mut Command {
     match open("") {
-        Some(file) => command
-            .env("COUNTERSIGN_LOG__FILTER", "trace")
-            .stderr(file),
+        Some(file) => command.env("COUNTERSIGN_LOG__FILTER", "trace").stderr(file),
         None => command.stderr(Stdio::null()),
     }
 }
