@@ -46,7 +46,7 @@ where
 /// What no configured filter can make louder, because it would write secrets down.
 fn never_more_than() -> Targets {
     Targets::new()
-        .with_default(LevelFilter::INFO)
+        .with_default(LevelFilter::TRACE)
         // At `trace` whole messages, and the first of each socket holds a token.
         .with_target("tungstenite", LevelFilter::WARN)
         // At `debug` the parameters of statements: hashes, addresses, nonces.

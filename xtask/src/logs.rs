@@ -102,8 +102,10 @@ impl Search {
         for line in noted.lines() {
             let secret: String = serde_json::from_str(line)?;
             if secret.len() >= LEAST_SECRET {
-                // As it would stand in a log of JSON objects, and as it is.
+                // Within a JSON text, as the list of bytes that a statement's parameter is printed as, and as it is.
                 secrets.insert(line.trim_matches('"').to_owned());
+                let bytes = format!("{:?}", secret.as_bytes());
+                secrets.insert(bytes.trim_matches(['[', ']']).to_owned());
                 secrets.insert(secret);
             }
         }
@@ -153,6 +155,7 @@ mod tests {
             "postgres://countersign:hunter2@db/countersign",
             "plum tractor ninety \\\"seven\\\"",
             "plum tractor ninety \"seven\"",
+            "[112, 108, 117, 109, 32, 116, 114, 97, 99, 116, 111, 114, 32, 110, 105, 110, 101, 116, 121, 32, 34, 115, 101, 118, 101, 110, 34]",
         ] {
             let line = format!("{{\"target\":\"countersign::http\",\"message\":\"x {secret} y\"}}");
             let fault = search.fault(7, line.as_bytes()).unwrap();

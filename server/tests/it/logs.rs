@@ -51,8 +51,12 @@ async fn the_loudest_log_of_a_production_server_tells_no_secret() {
         for line in log.lines() {
             let line: Value = serde_json::from_str(line).expect("one JSON object a line");
             let text = line.to_string();
-            let told = secrets.iter().find(|secret| text.contains(*secret));
-            assert_eq!(told, None, "{line:#}");
+            let told = |secret: &&String| {
+                // Parameters of statements are printed as lists of bytes.
+                let bytes = format!("{:?}", secret.as_bytes());
+                text.contains(*secret) || text.contains(bytes.trim_matches(['[', ']']))
+            };
+            assert_eq!(secrets.iter().find(told), None, "{line:#}");
         }
     }
 }
