@@ -45,7 +45,6 @@ async fn tokens(folder: &std::path::Path, algorithm: Algorithm) -> Tokens {
         secret: None,
         algorithm,
         folder: None,
-        private_files_only: false,
         rotate_every: None,
     };
     let lives = Lives {

@@ -262,7 +262,7 @@ async fn measure(storage: &Storage, clock: &DatabaseClock) -> Result<(), Storage
 /// The configured secret; in development, else, one that is made once and kept in a file beside the database.
 fn keys_secret(settings: &Settings, rng: &Rng) -> Result<Secret, StartError> {
     use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
     if let Some(secret) = &settings.keys.secret {
         return Ok(secret.clone());
     }
@@ -297,11 +297,12 @@ fn keys_secret(settings: &Settings, rng: &Rng) -> Result<Secret, StartError> {
             _ => {}
         }
     }
+    let mode = std::fs::metadata(&path).map_err(failed)?.mode();
     let secret = Secret::new(std::fs::read_to_string(&path).map_err(failed)?);
+    let fault = |what| Err(failed(std::io::Error::other(what)));
     match secret.expose().len() {
-        0..LEAST_SECRET => Err(failed(std::io::Error::other(
-            "it holds fewer than 32 characters",
-        ))),
+        _ if mode & 0o077 != 0 => fault("others may read it: `chmod 600` it"),
+        0..LEAST_SECRET => fault("it holds fewer than 32 characters"),
         _ => Ok(secret),
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use rustix::process::{Resource, Rlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -18,12 +19,19 @@ use crate::{http, logging};
 
 /// How long requests under way may take to finish after the signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
+const NO_CORE: Rlimit = Rlimit {
+    current: Some(0),
+    maximum: Some(0),
+};
 
 /// Serves until SIGINT or SIGTERM, then finishes the requests under way.
 pub(super) async fn serve(settings: Settings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.log_filter).context("COUNTERSIGN_LOG__FILTER")?;
     let colours = std::io::stderr().is_terminal();
     logging::start(settings.profile, filter, std::io::stderr, colours)?;
+    // A core dump holds every key.
+    rustix::process::setrlimit(Resource::Core, NO_CORE)
+        .context("core dumps cannot be switched off")?;
     let mut signals = Signals::new()?;
     let app = tokio::select! {
         started = App::start(settings) => started?,

@@ -125,8 +125,6 @@ pub struct KeySettings {
     pub algorithm: Algorithm,
     /// `COUNTERSIGN_KEYS__FOLDER`: the keys for access tokens are PEM files in this folder, not in the database.
     pub folder: Option<PathBuf>,
-    /// Whether a key file that others can read is refused: in production.
-    pub private_files_only: bool,
     /// `COUNTERSIGN_KEYS__ROTATE_EVERY`: how old the newest key in the database gets before there is a newer one.
     pub rotate_every: Option<Duration>,
 }
@@ -495,7 +493,6 @@ impl Settings {
             secret,
             algorithm,
             folder,
-            private_files_only: !development,
             rotate_every: source.parsed("keys.rotate_every", "90d", |text| {
                 match (text, parse_duration(text)) {
                     ("off", _) => Ok(None),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use crate::values::Secret;
 const PREFIX: &str = "COUNTERSIGN_";
 /// Read when it is there and no other file is named.
 const DEFAULT_FILE: &str = "countersign.toml";
+/// What a file that others may read must not hold.
+const SECRET: &str = "keys.secret";
 
 /// Environment variables by name.
 pub type Variables = BTreeMap<OsString, OsString>;
@@ -76,7 +79,7 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn open(flags: &Flags, variables: &Variables) -> Result<Self, Faults> {
-        let mut origins = BTreeMap::new();
+        let (mut origins, mut faults) = (BTreeMap::new(), Vec::new());
         let mut builder = Config::builder();
         if let Some(path) = file_of(flags, variables) {
             let origin = format!("in {}", path.display());
@@ -87,9 +90,12 @@ impl Source {
                 one_fault("the file", &origin, format!("cannot be read: {error}"))
             })?;
             collect_keys("", &file.cache, &origin, &mut origins);
+            if origins.contains_key(SECRET) && mode(&path) & 0o077 != 0 {
+                let problem = "stands in a file that others may read: `chmod 600` it";
+                faults.extend(one_fault(SECRET, &origin, problem.to_owned()).0);
+            }
             builder = builder.add_source(file);
         }
-        let mut faults = Vec::new();
         for (variable, value) in variables {
             let (Some(variable), Some(value)) = (variable.to_str(), value.to_str()) else {
                 continue;
@@ -101,14 +107,10 @@ impl Source {
             };
             let key = path.to_lowercase().replace("__", ".");
             let (key, value) = match key.strip_suffix("_file") {
-                Some(secret) => match std::fs::read_to_string(value) {
-                    Ok(text) => (secret.to_owned(), text.trim_end().to_owned()),
-                    Err(error) => {
-                        faults.push(Fault {
-                            key,
-                            origin: variable.to_owned(),
-                            problem: format!("names {value}, which cannot be read: {error}"),
-                        });
+                Some(secret) => match read_file(value) {
+                    Ok(text) => (secret.to_owned(), text),
+                    Err(problem) => {
+                        faults.extend(one_fault(&key, variable, problem).0);
                         continue;
                     }
                 },
@@ -371,6 +373,23 @@ impl Source {
         }
         Some(secret)
     }
+}
+
+/// The value in a file. Others may read it, as container engines mount secrets so, and must not write to it.
+fn read_file(path: &str) -> Result<String, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("names {path}, which cannot be read: {error}"))?;
+    match mode(Path::new(path)) & 0o022 {
+        0 => Ok(text.trim_end().to_owned()),
+        _ => Err(format!(
+            "names {path}, which others may change: `chmod go-w` it"
+        )),
+    }
+}
+
+/// Who may do what with a file; all bits of one whose mode cannot be had.
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).map_or(u32::MAX, |metadata| metadata.mode())
 }
 
 fn variable(key: &str) -> String {

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use pkcs8::{LineEnding, SecretDocument};
+use rustix::fs::StatVfsMountFlags;
 
 use super::algorithm::{Algorithm, PrivateKey};
 use super::keys::{KeyError, making_failed};
@@ -30,8 +31,6 @@ const LABEL: &str = "PRIVATE KEY";
 /// A folder of key files.
 pub(super) struct KeyFolder {
     path: PathBuf,
-    /// Whether a file that others can read is refused.
-    private_only: bool,
 }
 
 /// What tells one state of a file from another.
@@ -61,10 +60,9 @@ pub(super) struct KeyFiles {
 }
 
 impl KeyFolder {
-    pub(super) fn new(path: &Path, private_only: bool) -> Self {
+    pub(super) fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
-            private_only,
         }
     }
 
@@ -145,6 +143,7 @@ impl KeyFolder {
     }
 
     fn stamps(&self) -> Result<Vec<Stamp>, KeyError> {
+        self.check_writers()?;
         let entries = fs::read_dir(&self.path).map_err(|error| {
             let why = format!(
                 "{error}. COUNTERSIGN_KEYS__FOLDER names a folder that the server can read"
@@ -169,6 +168,24 @@ impl KeyFolder {
         }
         stamps.sort();
         Ok(stamps)
+    }
+
+    /// Whoever can put a key here can sign tokens. Containers have secrets mounted in folders that all may write to, but nobody can.
+    fn check_writers(&self) -> Result<(), KeyError> {
+        let Ok(metadata) = fs::metadata(&self.path) else {
+            return Ok(());
+        };
+        let is_read_only = || {
+            rustix::fs::statvfs(&self.path)
+                .is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY))
+        };
+        match metadata.mode() & 0o022 != 0 && !is_read_only() {
+            true => Err(problem(
+                &self.path,
+                "others may put keys into it: `chmod go-w` it",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// The keys of the files, oldest first.
@@ -196,11 +213,7 @@ impl KeyFolder {
     fn file(&self, stamp: &Stamp) -> Result<KeyFile, KeyError> {
         let fault = |what: &str| problem(&stamp.path, what);
         if stamp.mode & 0o077 != 0 {
-            let text = "others may read it: `chmod 600` it";
-            match self.private_only {
-                true => return Err(fault(text)),
-                false => tracing::warn!(file = %stamp.path.display(), "{text}"),
-            }
+            return Err(fault("others may read it: `chmod 600` it"));
         }
         let text = fs::read_to_string(&stamp.path).map_err(|error| problem(&stamp.path, error))?;
         let text = zeroize::Zeroizing::new(text);

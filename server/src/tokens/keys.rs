@@ -85,7 +85,7 @@ impl Keys {
     ) -> Self {
         let folder = settings.folder.as_ref();
         Self {
-            folder: folder.map(|path| Arc::new(KeyFolder::new(path, settings.private_files_only))),
+            folder: folder.map(|path| Arc::new(KeyFolder::new(path))),
             storage,
             sealer,
             settings,

@@ -563,27 +563,26 @@ async fn a_key_file_that_cannot_be_used_is_told() {
 }
 
 #[tokio::test]
-async fn a_key_file_that_others_can_read_is_refused_in_production() {
+async fn a_key_file_that_others_can_read_and_a_folder_that_they_can_write_to_are_refused() {
     let (folder, database) = (tempfile::tempdir().unwrap(), Database::sqlite());
     write_key(folder.path(), "key.pem", &new_key(), "PRIVATE KEY");
-    let open = Permissions::from_mode(0o640);
-    std::fs::set_permissions(folder.path().join("key.pem"), open).unwrap();
-    let development = [("keys.folder", folder.path().to_str().unwrap())];
-    let production = [
-        development[0],
-        ("profile", "production"),
-        ("http.public_url", "https://auth.example.com"),
-        ("tokens.issuer", "https://auth.example.com"),
-    ];
-    start(&database.url(), &development, Arc::new(Fixed))
-        .await
-        .unwrap();
-    let refused = start(&database.url(), &production, Arc::new(Fixed)).await;
-    let error = refused
-        .err()
-        .map(|error| error.to_string())
-        .unwrap_or_default();
-    assert!(error.contains("chmod 600"), "{error}");
+    let settings = [("keys.folder", folder.path().to_str().unwrap())];
+    for (file, mode, advice) in [
+        ("key.pem", 0o640, "`chmod 600`"),
+        ("key.pem", 0o604, "`chmod 600`"),
+        ("key.pem", 0o600, ""),
+        ("", 0o770, "`chmod go-w`"),
+        ("", 0o1777, "`chmod go-w`"),
+        ("", 0o755, ""),
+    ] {
+        let path = folder.path().join(file);
+        std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let refused = start(&database.url(), &settings, Arc::new(Fixed)).await;
+        let error = refused.err().map(|error| error.to_string());
+        let error = error.unwrap_or_default();
+        assert_eq!(error.is_empty(), advice.is_empty(), "{mode:o}: {error}");
+        assert!(error.contains(advice), "{mode:o}: {error}");
+    }
 }
 
 /// The lines of the table that a command prints, without its head, each in words.

@@ -27,6 +27,7 @@ mod register;
 mod revocation;
 mod rfc8725;
 mod schema;
+mod secrets;
 mod sessions_command;
 mod support;
 mod throttle;
