@@ -6,6 +6,7 @@ mod bench;
 mod chaos;
 mod demo;
 mod deny;
+mod evidence;
 mod fresh;
 mod fuzz;
 mod logs;

@@ -1,14 +1,14 @@
 //! `cargo xtask tidy`: holds what must be absent from each part (docs/architecture.md).
 //!
 //! It reads lines, not syntax: comments after `//` do not count in Rust and TypeScript, everything
-//! else does.
+//! else does. What docs/security.md claims is held by `evidence.rs`.
 
 use std::{fs, path::Path};
 
 use anyhow::{Result, bail};
 use ignore::WalkBuilder;
 
-use crate::project::Project;
+use crate::{evidence, project::Project};
 
 /// Words that must not stand under some folders.
 struct Rule {
@@ -195,20 +195,26 @@ pub(crate) fn run(project: &Project) -> Result<()> {
         ) {
             files += 1;
             faults.extend(check(&path, &text));
+            faults.extend(check_lints(&path, &text));
             let lines = text.lines().count();
             if lines > LONG && is_source(&path) {
                 println!("long: {path} has {lines} lines; {LONG} are easy to read");
             }
         }
     }
+    let (rows, unshown) = evidence::check(&project.root)?;
+    faults.extend(unshown);
     if !faults.is_empty() {
         bail!(
-            "{} lines break a rule of xtask/src/tidy.rs:\n{}",
+            "{} lines break a rule of xtask/src/tidy.rs or evidence.rs:\n{}",
             faults.len(),
             faults.join("\n")
         );
     }
-    println!("tidy: {files} files keep {} rules", RULES.len());
+    println!(
+        "tidy: {files} files keep {} rules; {rows} rows on security name a test or a reason",
+        RULES.len()
+    );
     Ok(())
 }
 
@@ -234,6 +240,17 @@ fn check(path: &str, text: &str) -> Vec<String> {
         }
     }
     faults
+}
+
+/// The lints of the workspace, which forbid `unsafe`, hold in a crate only if it says so.
+fn check_lints(path: &str, text: &str) -> Option<String> {
+    // The entry point of libFuzzer is an `unsafe` attribute, so that crate is outside of the workspace.
+    let is_package =
+        path.ends_with("Cargo.toml") && !path.starts_with("fuzz/") && text.contains("[package]");
+    let is_fault = is_package && !text.contains("[lints]\nworkspace = true");
+    is_fault.then(|| {
+        format!("{path}: [lints] workspace = true is missing: `unsafe` is forbidden in all crates")
+    })
 }
 
 fn is_source(path: &str) -> bool {
@@ -288,6 +305,15 @@ mod tests {
         assert!(check("server/src/graphql/mod.rs", "/// What diesel calls a row.").is_empty());
         assert!(check("server/src/graphql/mod.rs", "let dieselish = 1;").is_empty());
         assert!(check("docs/network.md", "see /network/map").is_empty());
+    }
+
+    #[test]
+    fn a_crate_without_the_lints_of_the_workspace_is_a_fault() {
+        let package = "[package]\nname = \"x\"\n";
+        assert!(check_lints("x/Cargo.toml", package).is_some());
+        let lints = format!("{package}\n[lints]\nworkspace = true\n");
+        assert_eq!(check_lints("x/Cargo.toml", &lints), None);
+        assert_eq!(check_lints("Cargo.toml", "[workspace]\n"), None);
     }
 
     #[test]

@@ -31,9 +31,10 @@ pub struct Throttle {
 }
 
 /// Whose password is tried.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, derive_more::Debug)]
 pub enum Target<'a> {
     /// That of the account with this address, whether there is one or not.
+    #[debug("Email")]
     Email(&'a str),
     /// That of this signed-in user.
     User(&'a UserId),
