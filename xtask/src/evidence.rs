@@ -46,7 +46,7 @@ fn last_cells(text: &str) -> Vec<(usize, &str)> {
             continue;
         };
         let last = row.rsplit('|').next().unwrap_or_default().trim();
-        let is_rule = last.chars().all(|c| matches!(c, '-' | ':'));
+        let is_rule = last.contains('-') && last.chars().all(|c| matches!(c, '-' | ':'));
         match head {
             None if last == COLUMN => head = Some(last),
             _ if !is_rule => cells.push((number, last)),
