@@ -66,7 +66,7 @@ impl Server {
 
     /// Returns when it can serve.
     pub async fn wait_until_ready(&self) {
-        for _ in 0..200 {
+        for _ in 0..600 {
             if reqwest::get(format!("{}/readyz", self.origin))
                 .await
                 .is_ok_and(|answer| answer.status().is_success())

@@ -61,9 +61,14 @@ impl Database {
     /// A connection to the SQLite file; `None` on PostgreSQL.
     pub fn sqlite_connection(&self) -> Option<SqliteConnection> {
         match self {
-            Self::Sqlite(_) => Some(
-                SqliteConnection::establish(self.url().trim_start_matches("sqlite://")).unwrap(),
-            ),
+            Self::Sqlite(_) => {
+                let path = self.url();
+                let mut conn =
+                    SqliteConnection::establish(path.trim_start_matches("sqlite://")).unwrap();
+                let wait = diesel::sql_query("PRAGMA busy_timeout = 10000");
+                diesel::RunQueryDsl::execute(wait, &mut conn).unwrap();
+                Some(conn)
+            }
             Self::Postgres(_) => None,
         }
     }
