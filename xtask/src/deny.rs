@@ -20,7 +20,10 @@ pub(crate) fn advisories(project: &Project, mut steps: Steps) -> Result<()> {
     steps.expect(2);
     let rust = steps.step("advisories for Rust crates", |step| rust(project, step));
     let npm = steps.step("advisories for npm packages", |_| npm(project));
-    rust.and(npm)
+    match (rust, npm) {
+        (Err(rust), Err(npm)) => bail!("{rust:#}\n\n{npm:#}"),
+        (rust, npm) => rust.and(npm),
+    }
 }
 
 /// The licences, bans and sources of all Rust crates.

@@ -126,13 +126,15 @@ fn has_function(text: &str, name: &str) -> bool {
     false
 }
 
-/// Whether `test("title"` or `it("title"` stands there, on one line or two.
+/// Whether `test("title"` or `it("title"` stands there, on one line or two, or `test.each([…])("title"`.
 fn has_title(text: &str, title: &str) -> bool {
     ['"', '\'', '`'].iter().any(|quote| {
         text.match_indices(&format!("{quote}{title}{quote}"))
             .any(|(start, _)| {
                 let before = text[..start].trim_end();
-                before.ends_with("test(") || before.ends_with("it(")
+                ["test(", "it(", "])("]
+                    .iter()
+                    .any(|call| before.ends_with(call))
             })
     })
 }
@@ -220,8 +222,10 @@ mod tests {
 
     #[test]
     fn a_title_is_that_of_a_test() {
-        let text = "test(\"signs in\", …\n  it(\n    'goes on', …\n\"no test\"\n";
-        assert!(has_title(text, "signs in") && has_title(text, "goes on"));
+        let text = "test(\"signs in\", …\n  it(\n    'goes on', …\n])(\"each: %s\"\n\"no test\"\n";
+        for title in ["signs in", "goes on", "each: %s"] {
+            assert!(has_title(text, title), "{title}");
+        }
         assert!(!has_title(text, "no test") && !has_title(text, "signs"));
     }
 }

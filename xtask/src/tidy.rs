@@ -132,6 +132,30 @@ const RULES: &[Rule] = &[
         why: "the demo uses the npm package as a stranger would",
     },
     Rule {
+        under: &["web-demo/src/", "wasm-client/npm/src/"],
+        except: &[],
+        words: &[
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "dangerouslySetInnerHTML",
+            "document.write",
+            "eval",
+            "new Function",
+        ],
+        why: "text is shown as text, and nothing that came in is run (OWASP ASVS 5.0, 3.2.2)",
+    },
+    Rule {
+        under: &["web-demo/src/", "wasm-client/npm/src/"],
+        except: &[],
+        words: &[
+            "window.open",
+            "window.onmessage",
+            "window.addEventListener(\"message\"",
+        ],
+        why: "no window but our own is spoken with: tabs have a BroadcastChannel (OWASP ASVS 5.0, 3.5.5)",
+    },
+    Rule {
         under: &["examples/"],
         except: &[],
         words: &["countersign::tokens", "server/src", "@countersign/client"],

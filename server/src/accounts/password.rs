@@ -202,7 +202,11 @@ fn check_guessed(
 
 /// The same characters typed on another keyboard are the same password (NIST SP 800-63B §3.1.1.2).
 fn normalise(password: &Secret) -> Zeroizing<String> {
-    Zeroizing::new(password.expose().nfc().collect())
+    let sent = password.expose();
+    // With room for the longest that NFC makes of it (Unicode FAQ, "Normalization"): a text that grows leaves copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(3 * sent.len()));
+    text.extend(sent.nfc());
+    text
 }
 
 fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, AccountError> {

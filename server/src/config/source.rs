@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::{Config, File, FileFormat, Value, ValueKind};
+use zeroize::Zeroizing;
 
 use super::Rate;
 use crate::values::Secret;
@@ -378,6 +379,7 @@ impl Source {
 /// The value in a file. Others may read it, as container engines mount secrets so, and must not write to it.
 fn read_file(path: &str) -> Result<String, String> {
     let text = std::fs::read_to_string(path)
+        .map(Zeroizing::new)
         .map_err(|error| format!("names {path}, which cannot be read: {error}"))?;
     match mode(Path::new(path)) & 0o022 {
         0 => Ok(text.trim_end().to_owned()),

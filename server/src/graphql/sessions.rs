@@ -9,7 +9,7 @@ use super::guard::RequireLogin;
 use super::scalars::{DateTime, TokenTransport};
 use crate::accounts::SignIn;
 use crate::sessions::{self, Grant, SessionError};
-use crate::values::{Identity, Reason, SessionId, Transport};
+use crate::values::{Identity, Reason, Secret, SessionId, Transport};
 
 /// The answer of every mutation that signs a user in or keeps one signed in.
 #[derive(SimpleObject)]
@@ -124,8 +124,9 @@ impl SessionMutation {
         )]
         attempt: Option<String>,
     ) -> Result<AuthPayload> {
+        let refresh_token = refresh_token.map(Secret::new);
         let (token, transport) = match &refresh_token {
-            Some(token) => (Some(token.as_str()), Transport::Body),
+            Some(token) => (Some(token.expose()), Transport::Body),
             None => (
                 ctx.cookie().read()?.map(|token| token.expose()),
                 Transport::Cookie,
@@ -151,9 +152,9 @@ impl SessionMutation {
         refresh_token: Option<String>,
     ) -> Result<bool> {
         let cookie = ctx.cookie().read();
-        if let Some(token) = &refresh_token {
+        if let Some(token) = refresh_token.map(Secret::new) {
             ctx.sessions()
-                .end_by_token(token, Reason::LoggedOut, ctx.peer())
+                .end_by_token(token.expose(), Reason::LoggedOut, ctx.peer())
                 .await
                 .map_err(public)?;
         } else if let Some(token) = cookie.clone()? {

@@ -34,7 +34,10 @@ pub fn router(settings: &HttpSettings, graphiql: bool) -> Router<Arc<App>> {
     let folder = &settings.assets;
     let page = |name: &str| ServeFile::new(folder.join(name));
     let index = page("index.html");
-    let files = ServeDir::new(folder).append_index_html_on_directories(true);
+    let files = ServeDir::new(folder)
+        .append_index_html_on_directories(true)
+        // `//assets` would be sent on to the host `assets`.
+        .redirect_to_trailing_slash(false);
     let mut router = Router::new();
     if graphiql {
         router = router.route("/graphiql", get_service(page("graphiql.html")));

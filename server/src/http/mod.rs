@@ -46,6 +46,10 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// No page that opened ours, or that ours opened, holds on to it (HTML, "cross-origin opener policies").
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+/// No page of another origin embeds what is ours (Fetch, "Cross-Origin-Resource-Policy"). CORS is not touched by it.
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Everything at the public address.
 pub fn public_router(app: Arc<App>) -> Router {
@@ -108,6 +112,14 @@ pub fn public_router(app: Arc<App>) -> Router {
                 .layer(SetResponseHeaderLayer::overriding(
                     REFERRER_POLICY,
                     HeaderValue::from_static("no-referrer"),
+                ))
+                .layer(SetResponseHeaderLayer::overriding(
+                    OPENER_POLICY,
+                    HeaderValue::from_static("same-origin"),
+                ))
+                .layer(SetResponseHeaderLayer::overriding(
+                    RESOURCE_POLICY,
+                    HeaderValue::from_static("same-origin"),
                 ))
                 .layer(SetResponseHeaderLayer::overriding(
                     STRICT_TRANSPORT_SECURITY,

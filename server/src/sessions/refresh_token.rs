@@ -7,6 +7,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use zeroize::Zeroizing;
 
 use crate::tokens::KeyRing;
 use crate::values::{Secret, SessionId};
@@ -19,7 +20,7 @@ pub struct RefreshToken {
     pub session: SessionId,
     /// Which of the session's refresh tokens it is, from 1.
     pub generation: i64,
-    mac: [u8; 32],
+    mac: Zeroizing<[u8; 32]>,
 }
 
 impl fmt::Debug for RefreshToken {
@@ -53,7 +54,7 @@ impl RefreshToken {
                 .parse()
                 .ok()
                 .filter(|generation| *generation >= 1 && *generation < i64::MAX)?,
-            mac: BASE64URL.decode(mac).ok()?.try_into().ok()?,
+            mac: Zeroizing::new(BASE64URL.decode(mac).ok()?.try_into().ok()?),
         };
         (token.text() == text).then_some(token)
     }
@@ -71,7 +72,7 @@ impl RefreshToken {
             key_id,
             session,
             generation,
-            mac,
+            mac: Zeroizing::new(mac),
         })
     }
 
@@ -92,7 +93,7 @@ impl RefreshToken {
     }
 
     fn text(&self) -> String {
-        let mac = BASE64URL.encode(self.mac);
+        let mac = BASE64URL.encode(*self.mac);
         format!(
             "v1.{:08x}.{}.{}.{mac}",
             self.key_id, self.session, self.generation

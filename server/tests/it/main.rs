@@ -9,6 +9,7 @@ mod accounts;
 mod administration;
 mod audit;
 mod backup;
+mod browsers;
 mod command_line;
 mod cookies;
 mod copy;
