@@ -1,3 +1,4 @@
+import { buildClientSchema, getIntrospectionQuery } from "graphql";
 import { serverAudits } from "graphql-http";
 import { expect, test } from "./support/test.ts";
 
@@ -14,3 +15,23 @@ for (const audit of serverAudits({ url: () => `${origin}/graphql`, fetchFn: fetc
     expect(["error", "warn"], reason).not.toContain(result.status);
   });
 }
+
+test("graphql-js may ask for the whole schema, within every limit", async () => {
+  // All options but `experimentalDirectiveDeprecation`, whose fields the GraphQL specification does not have.
+  const query = getIntrospectionQuery({
+    descriptions: true,
+    specifiedByUrl: true,
+    directiveIsRepeatable: true,
+    schemaDescription: true,
+    inputValueDeprecation: true,
+    oneOf: true,
+  });
+  const answer = await fetch(`${origin}/graphql`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ query }),
+  });
+  const { data, errors } = await answer.json();
+  expect(errors).toBeUndefined();
+  expect(buildClientSchema(data).getQueryType()?.getFields()).toHaveProperty("me");
+});

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
-use rustix::process::{Resource, Rlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
@@ -25,13 +25,13 @@ const NO_CORE: Rlimit = Rlimit {
 };
 
 /// Serves until SIGINT or SIGTERM, then finishes the requests under way.
-pub(super) async fn serve(settings: Settings) -> anyhow::Result<()> {
+pub(super) async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.log_filter).context("COUNTERSIGN_LOG__FILTER")?;
     let colours = std::io::stderr().is_terminal();
     logging::start(settings.profile, filter, std::io::stderr, colours)?;
     // A core dump holds every key.
-    rustix::process::setrlimit(Resource::Core, NO_CORE)
-        .context("core dumps cannot be switched off")?;
+    setrlimit(Resource::Core, NO_CORE).context("core dumps cannot be switched off")?;
+    leave_files(&mut settings);
     let mut signals = Signals::new()?;
     let app = tokio::select! {
         started = App::start(settings) => started?,
@@ -39,21 +39,25 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<()> {
         () = signals.next() => return Ok(()),
     };
     let settings = &app.settings;
-    let (stop, stopping) = watch::channel(());
+    let stopping = CancellationToken::new();
     let public = listen(settings.http.listen, "COUNTERSIGN_HTTP__LISTEN").await?;
     let address = public.local_addr()?;
-    let mut servers = tokio::task::JoinSet::new();
-    servers.spawn(run(
+    let mut servers = JoinSet::new();
+    let router = http::public_router(Arc::clone(&app));
+    servers.spawn(http::serve(
         public,
-        http::public_router(Arc::clone(&app)),
+        router,
+        settings.http.clone(),
         stopping.clone(),
     ));
     if let Some(address) = settings.ops_listen {
         let operations = listen(address, "COUNTERSIGN_OPS__LISTEN").await?;
-        servers.spawn(run(
+        let router = http::operations_router(Arc::clone(&app));
+        servers.spawn(http::serve(
             operations,
-            http::operations_router(Arc::clone(&app)),
-            stopping,
+            router,
+            settings.http.clone(),
+            stopping.clone(),
         ));
     }
     tracing::info!(%address, public_url = %settings.http.public_url, database = %settings.database.url, "serving");
@@ -61,16 +65,13 @@ pub(super) async fn serve(settings: Settings) -> anyhow::Result<()> {
     signals.next().await;
     drain(&app, &mut signals).await;
     tracing::info!("stopping: requests under way are being finished");
-    drop(stop);
+    stopping.cancel();
     // The servers do not wait for sockets.
     let finish = async { tokio::join!(servers.join_all(), app.sockets.close()) };
     let finished = tokio::time::timeout(GRACE, finish).await;
     housekeeping.abort();
     match finished {
-        Ok((results, ())) => results
-            .into_iter()
-            .collect::<Result<(), _>>()
-            .context("a server failed"),
+        Ok(_) => Ok(()),
         Err(_) => anyhow::bail!("requests were still under way {GRACE:?} after the signal to stop"),
     }
 }
@@ -81,19 +82,24 @@ async fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListen
     })
 }
 
-async fn run(
-    listener: TcpListener,
-    router: Router,
-    mut stopping: watch::Receiver<()>,
-) -> std::io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    // The sender is dropped to stop, so an error is the signal.
-    let stopped = async move {
-        let _ = stopping.changed().await;
-    };
-    axum::serve(listener, service)
-        .with_graceful_shutdown(stopped)
-        .await
+/// Connections take no more than half of the files that the system gives: the database, sockets and assets need some too.
+fn leave_files(settings: &mut Settings) {
+    let mut limit = getrlimit(Resource::Nofile);
+    // What is given at first is often 1,024 only, for programs of old that cannot count further.
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the number of files cannot be raised");
+    }
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let half = usize::try_from(files / 2).unwrap_or(usize::MAX);
+    let connections = &mut settings.http.connections;
+    if connections.max > half {
+        tracing::warn!(
+            files,
+            "fewer connections are taken than COUNTERSIGN_HTTP__MAX_CONNECTIONS allows: raise the limit of open files"
+        );
+        connections.max = half;
+    }
 }
 
 /// Lets load balancers find out before connections are refused. A second signal cuts it short.

@@ -92,6 +92,22 @@ pub struct HttpSettings {
     pub drain: Duration,
     /// `COUNTERSIGN_HTTP__DEV_COOKIE`: a plain cookie without `Secure`, for browsers that refuse the safe one on localhost.
     pub dev_cookie: bool,
+    /// Connections.
+    pub connections: ConnectionSettings,
+}
+
+/// Connections. A WebSocket is one until it is open, and counts among [`EventSettings`] then.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionSettings {
+    /// `COUNTERSIGN_HTTP__MAX_CONNECTIONS`: how many may be open at each address that is listened at.
+    pub max: usize,
+    /// `COUNTERSIGN_HTTP__MAX_CONNECTIONS_PER_ADDRESS`: how many from one address, or one /64 of IPv6, trusted proxies aside.
+    pub max_per_address: usize,
+    /// `COUNTERSIGN_HTTP__STALL_TIMEOUT`: how long a client may take to send a request's head, and its body, and for how long it
+    /// may take nothing of an answer.
+    pub stall_timeout: Duration,
+    /// `COUNTERSIGN_HTTP__IDLE_TIMEOUT`: how long a connection may wait for its next request.
+    pub idle_timeout: Duration,
 }
 
 /// The database.
@@ -252,6 +268,8 @@ pub struct GraphqlSettings {
     pub introspection: bool,
     /// `COUNTERSIGN_GRAPHQL__GRAPHIQL`: whether `/graphiql` is served.
     pub graphiql: bool,
+    /// `COUNTERSIGN_GRAPHQL__TIME_LIMIT`: how long an operation may take.
+    pub time_limit: Duration,
 }
 
 impl Settings {
@@ -383,6 +401,8 @@ impl Settings {
             graphql: GraphqlSettings {
                 introspection: source.switch("graphql.introspection", development),
                 graphiql: source.switch("graphql.graphiql", development),
+                // The door gives up on a request after 30 s.
+                time_limit: source.duration("graphql.time_limit", "20s", "100ms", "25s"),
             },
             log_filter: source.parsed("log.filter", "info", |text| {
                 match EnvFilter::try_new(text) {
@@ -441,6 +461,12 @@ impl Settings {
             assets: source.parsed("http.assets", "web-demo/dist", |text| Ok(PathBuf::from(text))),
             drain: source.duration("http.drain", if development { "0s" } else { "5s" }, "0s", "5m"),
             dev_cookie,
+            connections: ConnectionSettings {
+                max: source.number("http.max_connections", 10_000, 1..=1_000_000),
+                max_per_address: source.number("http.max_connections_per_address", 256, 1..=1_000_000),
+                stall_timeout: source.duration("http.stall_timeout", "15s", "100ms", "5m"),
+                idle_timeout: source.duration("http.idle_timeout", "75s", "100ms", "1h"),
+            },
         }
     }
 

@@ -30,11 +30,14 @@ use futures_util::stream::BoxStream;
 
 pub use context::{Caller, CookieWrite, CookieWrites, Cookies, InAddress, Services};
 pub use error::{Code, subscriptions_only};
-pub use limits::is_too_complex;
+pub use limits::admit_document;
 use limits::{MAX_COMPLEXITY, MAX_DEPTH};
 use subscriptions::Subscription;
 
 use crate::config::GraphqlSettings;
+
+/// How many faults of one document are told: each has a line of text, and a document can have thousands.
+const MAX_ERRORS: usize = 8;
 
 /// What can be asked.
 #[derive(MergedObject, Default)]
@@ -122,6 +125,7 @@ impl Extension for ErrorCodes {
             };
             errors
                 .into_iter()
+                .take(MAX_ERRORS)
                 .map(|error| {
                     let code = code(&error);
                     with_code(error, code)

@@ -13,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get_service;
 use percent_encoding::percent_decode_str;
 use tower::ServiceExt as _;
-use tower_http::compression::CompressionLayer;
 use tower_http::services::{ServeDir, ServeFile};
 
 use crate::app::App;
@@ -44,7 +43,6 @@ pub fn router(settings: &HttpSettings, graphiql: bool) -> Router<Arc<App>> {
     }
     router
         .fallback(move |request: Request| serve(files.clone(), index.clone(), graphiql, request))
-        .layer(CompressionLayer::new())
         .layer(middleware::from_fn(with_headers))
 }
 
@@ -54,7 +52,7 @@ async fn serve(files: ServeDir, index: ServeFile, graphiql: bool, request: Reque
     // Whatever spelling of the path leads to it.
     let decoded = percent_decode_str(path).decode_utf8_lossy();
     if !graphiql && decoded.contains("graphiql") {
-        return not_found(request.uri());
+        return not_found();
     }
     let accepts_html = request
         .headers()
@@ -70,7 +68,7 @@ async fn serve(files: ServeDir, index: ServeFile, graphiql: bool, request: Reque
         return found.into_response();
     }
     if !navigates {
-        return not_found(&parts.uri);
+        return not_found();
     }
     let Ok(page) = index.oneshot(again).await;
     if page.status() == StatusCode::NOT_FOUND {
@@ -80,17 +78,13 @@ async fn serve(files: ServeDir, index: ServeFile, graphiql: bool, request: Reque
     }
 }
 
-fn not_found(uri: &Uri) -> Response {
-    (
-        StatusCode::NOT_FOUND,
-        format!("There is nothing at {}.\n", uri.path()),
-    )
-        .into_response()
+fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, "There is nothing here.\n").into_response()
 }
 
 fn not_built(uri: &Uri) -> Response {
     if uri.path() != "/" {
-        return not_found(uri);
+        return not_found();
     }
     let text = "Countersign is running. The API is at /graphql, the keys are at /.well-known/jwks.json.\n\
                 The demo and GraphiQL are not built: `cargo xtask demo` builds them, COUNTERSIGN_HTTP__ASSETS names their folder.\n";

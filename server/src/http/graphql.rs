@@ -5,7 +5,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
@@ -13,7 +12,7 @@ use async_graphql::parser::types::{
 use async_graphql::{Request, Response as GraphqlResponse, ServerError, Variables};
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::{ConnectInfo, FromRequest as _, Query, Request as HttpRequest, State};
 use axum::http::StatusCode;
 use axum::http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
@@ -23,14 +22,11 @@ use serde::Deserialize;
 use tower_http::request_id::RequestId;
 use tracing::Instrument as _;
 
-use super::media::{MediaType, accepted, is_json};
+use super::media::{MediaType, accepted, is_json, only};
 use super::{cookies, hosts, peer};
 use crate::app::App;
-use crate::graphql::{Caller, Code, InAddress, is_too_complex};
+use crate::graphql::{Caller, Code, InAddress, admit_document};
 use crate::tokens::TokenError;
-
-/// How long an operation may take. What it does in the database goes on; only its answer is given up.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// The parameters of a request.
 #[derive(Deserialize)]
@@ -113,7 +109,11 @@ pub async fn by_get(
 }
 
 /// POST: `application/json`, in UTF-8.
-pub async fn by_post(State(app): State<Arc<App>>, envelope: Envelope, body: Bytes) -> Response {
+pub async fn by_post(
+    State(app): State<Arc<App>>,
+    envelope: Envelope,
+    request: HttpRequest,
+) -> Response {
     let Some(media) = accepted(&envelope.headers) else {
         return not_acceptable();
     };
@@ -121,6 +121,15 @@ pub async fn by_post(State(app): State<Arc<App>>, envelope: Envelope, body: Byte
         let why = "Send the request as application/json in UTF-8.";
         return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, why);
     }
+    let stall_limit = app.settings.http.connections.stall_timeout;
+    let body = match tokio::time::timeout(stall_limit, Bytes::from_request(request, &app)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(rejection)) => {
+            let why = "The body was cut short, or is larger than 64 KiB.";
+            return refusal(rejection.status(), media, why);
+        }
+        Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, media, "The body is too slow."),
+    };
     match serde_json::from_slice(&body) {
         Ok(parameters) => answer(app, envelope, parameters, media, Method::Post).await,
         Err(_) => malformed(
@@ -160,15 +169,11 @@ async fn answer(
     request.operation_name = parameters.operation_name;
     request.variables = Variables::from_json(parameters.variables.unwrap_or_default().into());
     let name = request.operation_name.clone();
+    if let Err(refused) = admit_document(&mut request, &app.settings.graphql) {
+        return render(GraphqlResponse::from_errors(vec![refused]), media, None);
+    }
     // A parse error is reported by the execution, in the form of all others.
     if let Ok(document) = request.parsed_query() {
-        if is_too_complex(document) {
-            return render(
-                failure("Query is too complex.", Code::TooComplex),
-                media,
-                None,
-            );
-        }
         // What cannot be decided is left to the execution, which refuses it.
         if method == Method::Get
             && operation(document, name.as_deref())
@@ -186,8 +191,8 @@ async fn answer(
         }
     }
     let settings = &app.settings.http;
-    let origin_allowed =
-        hosts::origin_is_allowed(settings, app.settings.profile, &envelope.headers);
+    let origin_allowed = !hosts::is_cross_site(&envelope.headers)
+        && hosts::origin_is_allowed(settings, app.settings.profile, &envelope.headers);
     let cookies = Arc::new(cookies::read(settings, &envelope.headers, origin_allowed));
     let request = request
         .data(caller(&app, &envelope.headers).await)
@@ -207,7 +212,9 @@ async fn answer(
         async move { async_graphql::Executor::execute(&app.schema, request).await }
     };
     let execution = tokio::spawn(run.instrument(tracing::Span::current()));
-    let executed = match tokio::time::timeout(TIME_LIMIT, execution).await {
+    // What it does in the database goes on; only its answer is given up.
+    let time_limit = app.settings.graphql.time_limit;
+    let executed = match tokio::time::timeout(time_limit, execution).await {
         Ok(Ok(executed)) => executed,
         Ok(Err(_)) => failure("Something went wrong on our side.", Code::Internal),
         Err(_) => failure(
@@ -236,10 +243,10 @@ pub(super) fn operation<'a>(
 
 /// Who the bearer token speaks for (RFC 6750 §2.1).
 async fn caller(app: &App, headers: &HeaderMap) -> Caller {
-    let Some(header) = headers.get(AUTHORIZATION) else {
+    if !headers.contains_key(AUTHORIZATION) {
         return Caller::Anonymous;
-    };
-    let token = header.to_str().ok().and_then(|text| text.split_once(' '));
+    }
+    let token = only(headers, &AUTHORIZATION).and_then(|text| text.split_once(' '));
     let admitted = match token {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
             app.sessions.admit(token).await

@@ -8,9 +8,11 @@ use axum::http::{StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::media::only;
 use crate::app::App;
 use crate::config::{HttpSettings, Profile};
 
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FORWARDING: [HeaderName; 3] = [
     FORWARDED,
     HeaderName::from_static("x-forwarded-for"),
@@ -21,9 +23,7 @@ const FORWARDING: [HeaderName; 3] = [
 /// profile must not end up on the internet by accident.
 pub async fn refuse_foreign(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let settings = &app.settings;
-    if !host(request.headers(), request.uri())
-        .is_some_and(|host| is_allowed_host(&settings.http, &host))
-    {
+    if !names_are_ours(&settings.http, request.headers(), request.uri()) {
         return (
             StatusCode::MISDIRECTED_REQUEST,
             "This host is not served here. See COUNTERSIGN_HTTP__ALLOWED_HOSTS.\n",
@@ -44,25 +44,46 @@ pub async fn refuse_foreign(State(app): State<Arc<App>>, request: Request, next:
     next.run(request).await
 }
 
-fn host(headers: &HeaderMap, uri: &Uri) -> Option<String> {
-    let header = headers.get(HOST).and_then(|host| host.to_str().ok());
-    header
-        .or_else(|| uri.authority().map(|authority| authority.as_str()))
-        .map(str::to_lowercase)
+/// Every name that the request gives is one of ours: a proxy may go by one of two `Host` lines and we by the other, and by the
+/// URL where that has a name (RFC 9112 §3.2).
+fn names_are_ours(settings: &HttpSettings, headers: &HeaderMap, uri: &Uri) -> bool {
+    let hosts = headers.get_all(HOST).iter().map(|host| host.to_str().ok());
+    let mut names = hosts
+        .chain(uri.authority().map(|authority| Some(authority.as_str())))
+        .peekable();
+    names.peek().is_some()
+        && names.all(|name| name.is_some_and(|name| is_allowed_host(settings, name)))
 }
 
 fn is_allowed_host(settings: &HttpSettings, host: &str) -> bool {
     let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.chars().all(|c| c.is_ascii_digit()) => name,
+        Some((name, port)) if is_port(port) => name,
         _ => host,
     };
-    settings.allowed_hosts.iter().any(|allowed| allowed == name)
+    settings
+        .allowed_hosts
+        .iter()
+        .any(|allowed| allowed.eq_ignore_ascii_case(name))
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+        && (text.is_empty() || text.parse::<u16>().is_ok())
+}
+
+/// Whether the browser says that a page of another site sends the request (Fetch Metadata). Our cookie is `SameSite=Strict`,
+/// so no such page has any business with it, whatever its `Origin` is.
+pub fn is_cross_site(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(FETCH_SITE)
+        .iter()
+        .any(|site| site == "cross-site")
 }
 
 /// Whether the page that sent the request may use the session cookie: its `Origin` is that of the public URL or on the list;
 /// in development also one whose host and port are the request's own. A missing or `null` origin may not.
 pub fn origin_is_allowed(settings: &HttpSettings, profile: Profile, headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()) else {
+    let Some(origin) = only(headers, &ORIGIN) else {
         return false;
     };
     let own = settings.public_url.origin().ascii_serialization();

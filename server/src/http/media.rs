@@ -1,6 +1,6 @@
 //! Media types of GraphQL requests and answers (RFC 9110 §8.3 and §12.5.1).
 
-use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName};
 
 /// The media type of the answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,10 +59,7 @@ pub fn accepted(headers: &HeaderMap) -> Option<MediaType> {
 
 /// Whether the body is JSON in UTF-8. A page of another origin can send form and text bodies without being asked, not this.
 pub fn is_json(headers: &HeaderMap) -> bool {
-    let Some(kind) = headers
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-    else {
+    let Some(kind) = only(headers, &CONTENT_TYPE) else {
         return false;
     };
     let mut parts = kind.split(';').map(|part| part.trim().to_ascii_lowercase());
@@ -74,4 +71,11 @@ pub fn is_json(headers: &HeaderMap) -> bool {
         None => true,
     });
     json && utf8
+}
+
+/// The text of a header that stands there once. Of two that say different things, somebody on the way may have read the other.
+pub fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().filter(|_| values.next().is_none())?;
+    value.to_str().ok()
 }

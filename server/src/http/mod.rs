@@ -8,13 +8,16 @@ mod hosts;
 mod jwks;
 mod media;
 mod peer;
+mod places;
+mod requests;
+mod server;
 mod ws;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
     REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
@@ -24,10 +27,11 @@ use axum::http::{Method, StatusCode};
 use axum::middleware;
 use axum::routing::get;
 pub use cookies::read as read_cookie;
+pub use server::serve;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::request_id::{
     MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
 };
@@ -45,6 +49,10 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// How long browsers may keep the answer of a CORS preflight.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
 
+/// No page that opened ours, or that ours opened, holds on to it (HTML, "cross-origin opener policies").
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+/// No page of another origin takes in what is ours but through CORS (Fetch, "Cross-Origin-Resource-Policy header").
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// No page that opened ours, or that ours opened, holds on to it (HTML, "cross-origin opener policies").
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
@@ -54,8 +62,7 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 /// Everything at the public address.
 pub fn public_router(app: Arc<App>) -> Router {
     let settings = &app.settings.http;
-    let https = settings.public_url.scheme() == "https";
-    let hsts = https.then(|| HeaderValue::from_static("max-age=31536000"));
+    // Answers that may hold tokens are never compressed: their length would tell of their content (BREACH). So nothing here is.
     let routes = Router::new()
         .route(
             "/graphql",
@@ -63,20 +70,36 @@ pub fn public_router(app: Arc<App>) -> Router {
                 .post(graphql::by_post)
                 .fallback(graphql::other_method),
         )
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(cors(&settings.allowed_origins))
-        .route("/graphql/ws", get(ws::upgrade))
+        .route("/graphql/ws", get(ws::upgrade));
+    let public = Router::new()
         .route("/.well-known/jwks.json", get(jwks::jwks))
         .merge(assets::router(settings, app.settings.graphql.graphiql))
-        .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&app),
-            hosts::refuse_foreign,
-        ));
+        .layer(CompressionLayer::new());
+    let routes = routes.merge(public).layer(middleware::from_fn_with_state(
+        Arc::clone(&app),
+        hosts::refuse_foreign,
+    ));
     let routes = if app.settings.ops_listen.is_none() {
         routes.merge(health::router())
     } else {
         routes
     };
+    covered(routes, app)
+}
+
+/// What operators ask, where it has an address of its own.
+pub fn operations_router(app: Arc<App>) -> Router {
+    covered(health::router(), app)
+}
+
+/// The routes, with what every request has to be like and what every answer carries.
+fn covered(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
+    let https = app.settings.http.public_url.scheme() == "https";
+    let hsts = https.then(|| HeaderValue::from_static("max-age=31536000"));
+    let fixed =
+        |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     routes
         .layer(
             ServiceBuilder::new()
@@ -92,27 +115,15 @@ pub fn public_router(app: Arc<App>) -> Router {
                         .on_failure(()),
                 )
                 .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-                .layer(CatchPanicLayer::new())
-                .layer(TimeoutLayer::with_status_code(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    TIME_LIMIT,
-                ))
-                .layer(SetResponseHeaderLayer::overriding(
-                    X_CONTENT_TYPE_OPTIONS,
-                    HeaderValue::from_static("nosniff"),
-                ))
+                .layer(fixed(X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 .layer(SetResponseHeaderLayer::if_not_present(
                     CONTENT_SECURITY_POLICY,
                     HeaderValue::from_static(assets::BARE_POLICY),
                 ))
-                .layer(SetResponseHeaderLayer::overriding(
-                    X_FRAME_OPTIONS,
-                    HeaderValue::from_static("DENY"),
-                ))
-                .layer(SetResponseHeaderLayer::overriding(
-                    REFERRER_POLICY,
-                    HeaderValue::from_static("no-referrer"),
-                ))
+                .layer(fixed(X_FRAME_OPTIONS, "DENY"))
+                .layer(fixed(REFERRER_POLICY, "no-referrer"))
+                .layer(fixed(OPENER_POLICY, "same-origin"))
+                .layer(fixed(RESOURCE_POLICY, "same-origin"))
                 .layer(SetResponseHeaderLayer::overriding(
                     OPENER_POLICY,
                     HeaderValue::from_static("same-origin"),
@@ -124,14 +135,16 @@ pub fn public_router(app: Arc<App>) -> Router {
                 .layer(SetResponseHeaderLayer::overriding(
                     STRICT_TRANSPORT_SECURITY,
                     hsts,
-                )),
+                ))
+                .map_response(requests::explain)
+                .layer(CatchPanicLayer::custom(requests::panicked))
+                .layer(TimeoutLayer::with_status_code(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    TIME_LIMIT,
+                ))
+                .layer(middleware::from_fn(requests::limit)),
         )
         .with_state(app)
-}
-
-/// What operators ask, where it has an address of its own.
-pub fn operations_router(app: Arc<App>) -> Router {
-    health::router().with_state(app)
 }
 
 /// Pages of the allowed origins may call `/graphql` and read the answer; other pages cannot (Fetch, "CORS protocol").
@@ -177,5 +190,34 @@ impl MakeRequestId for NewRequestId {
         HeaderValue::from_str(&self.0.new_request_id())
             .ok()
             .map(RequestId::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::config::{Flags, Settings};
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_that_says_nothing_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = format!("sqlite://{}/countersign.db", folder.path().display());
+        let mut flags = Flags::default();
+        flags.values.insert("database.url", (database, "the test"));
+        let app = App::start(Settings::load(&flags).unwrap()).await.unwrap();
+        let fails = async || -> &'static str { panic!("what is inside") };
+        let router = covered(Router::new().route("/", get(fails)), app);
+        let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.headers()[X_FRAME_OPTIONS], "DENY");
+        assert_eq!(
+            answer.headers()[CONTENT_SECURITY_POLICY],
+            assets::BARE_POLICY
+        );
+        let body = to_bytes(answer.into_body(), 1000).await.unwrap();
+        assert_eq!(body, "Internal Server Error.\n");
     }
 }

@@ -3,9 +3,8 @@
 //! Queries and mutations are refused, as they would outlive their token. The socket library of async-graphql closes with
 //! codes that the protocol does not know, executes queries and takes the protocol before this one too; so this is our own.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::http::ClientMessage;
@@ -26,9 +25,10 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::graphql::{Envelope, operation};
+use super::places::{Place, Places};
 use super::{hosts, peer};
 use crate::app::App;
-use crate::graphql::{Code, is_too_complex, subscriptions_only, with_code};
+use crate::graphql::{Code, admit_document, subscriptions_only, with_code};
 use crate::sessions::{SessionError, Watch};
 use crate::tokens::TokenError;
 use crate::values::Identity;
@@ -53,13 +53,13 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 pub struct Sockets {
     stopping: CancellationToken,
     open: TaskTracker,
-    by_network: Mutex<HashMap<IpAddr, usize>>,
+    places: Arc<Places>,
 }
 
 /// A socket's place among them, until it is dropped.
-struct Place {
+struct Seat {
     app: Arc<App>,
-    network: IpAddr,
+    place: Place,
     _open: TaskTrackerToken,
 }
 
@@ -70,49 +70,15 @@ impl Sockets {
         self.open.close();
         self.open.wait().await;
     }
-
-    fn by_network(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.by_network
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Place {
+impl Seat {
     fn take(app: &Arc<App>, ip: IpAddr) -> Self {
-        let network = network(ip);
-        *app.sockets.by_network().entry(network).or_default() += 1;
         Self {
             app: Arc::clone(app),
-            network,
+            place: app.sockets.places.take(ip),
             _open: app.sockets.open.token(),
         }
-    }
-
-    /// How many sockets its address has, this one included.
-    fn neighbours(&self) -> usize {
-        let count = self.app.sockets.by_network().get(&self.network).copied();
-        count.unwrap_or_default()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.app.sockets.by_network();
-        if let Some(count) = counts.get_mut(&self.network) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.network);
-            }
-        }
-    }
-}
-
-/// What counts as one address: a home has a whole /64 of IPv6 to choose from.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
     }
 }
 
@@ -147,9 +113,9 @@ pub async fn upgrade(
         headers,
         &settings.http.trusted_proxies,
     );
-    let place = Place::take(&app, client);
+    let seat = Seat::take(&app, client);
     // A few over the limit are told so in the socket; a flood gets none, as each takes a place until it is closed.
-    if place.neighbours() > 2 * settings.events.max_per_address {
+    if seat.place.neighbours() > 2 * settings.events.max_per_address {
         let why = "Too many sockets from this address. Try again later.\n";
         return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "10")], why).into_response();
     }
@@ -159,7 +125,7 @@ pub async fn upgrade(
         .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
         .max_message_size(MAX_MESSAGE_BYTES)
         .max_frame_size(MAX_MESSAGE_BYTES)
-        .on_upgrade(|socket| serve(place, socket))
+        .on_upgrade(|socket| serve(seat, socket))
 }
 
 /// Why a conversation is over.
@@ -187,11 +153,11 @@ impl End {
     }
 }
 
-async fn serve(place: Place, mut socket: WebSocket) {
-    let app = &place.app;
+async fn serve(seat: Seat, mut socket: WebSocket) {
+    let app = &seat.app;
     let end = tokio::select! {
         () = app.sockets.stopping.cancelled() => End::STOPPING,
-        end = converse(&place, &mut socket) => end,
+        end = converse(&seat, &mut socket) => end,
     };
     if let End::Close(code, reason) = end {
         let frame = CloseFrame {
@@ -205,11 +171,11 @@ async fn serve(place: Place, mut socket: WebSocket) {
     let _ = timeout(CLOSE_LIMIT, rest).await;
 }
 
-async fn converse(place: &Place, socket: &mut WebSocket) -> End {
-    if place.neighbours() > place.app.settings.events.max_per_address {
+async fn converse(seat: &Seat, socket: &mut WebSocket) -> End {
+    let app = &*seat.app;
+    if seat.place.neighbours() > app.settings.events.max_per_address {
         return End::ADDRESS_SOCKETS;
     }
-    let app = &*place.app;
     // Boxed, as is all that is done once or seldom: a future is as large as its largest step, for as long as it lives.
     let watch = match timeout(INIT_LIMIT, Box::pin(greet(app, socket))).await {
         Ok(Ok(watch)) => watch,
@@ -386,14 +352,11 @@ impl Conversation<'_> {
             return Err(End::OPERATIONS);
         }
         let name = request.operation_name.clone();
+        if let Err(refused) = admit_document(&mut request, &self.app.settings.graphql) {
+            return self.refuse(&id, vec![refused]).await;
+        }
         // A parse error is reported by the execution, in the form of all others.
         if let Ok(document) = request.parsed_query() {
-            if is_too_complex(document) {
-                let error = ServerError::new("Query is too complex.", None);
-                return self
-                    .refuse(&id, vec![with_code(error, Code::TooComplex)])
-                    .await;
-            }
             let operation = operation(document, name.as_deref());
             if operation.is_some_and(|operation| operation.ty != OperationType::Subscription) {
                 return self.refuse(&id, vec![subscriptions_only()]).await;

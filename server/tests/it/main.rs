@@ -18,6 +18,8 @@ mod credentials;
 mod devices;
 mod errors;
 mod faults;
+mod hostile_graphql;
+mod hostile_http;
 mod http;
 mod keys;
 mod login;

@@ -68,7 +68,7 @@ impl Socket {
     }
 
     /// A socket that was let in.
-    async fn accepted(app: &TestApp, who: &SignedIn) -> Self {
+    pub async fn accepted(app: &TestApp, who: &SignedIn) -> Self {
         let (socket, said) = Self::greet(app, &who.access_token).await;
         assert_eq!(said, Said::Message(json!({ "type": "connection_ack" })));
         socket
@@ -93,7 +93,7 @@ impl Socket {
         self.send_text(message.to_string()).await;
     }
 
-    async fn send_text(&mut self, text: String) {
+    pub async fn send_text(&mut self, text: String) {
         self.0.send(Message::Text(text.into())).await.unwrap();
     }
 
@@ -103,7 +103,7 @@ impl Socket {
             .await;
     }
 
-    async fn subscribe(&mut self, id: &str, query: &str) {
+    pub async fn subscribe(&mut self, id: &str, query: &str) {
         self.send(json!({ "type": "subscribe", "id": id, "payload": { "query": query } }))
             .await;
     }
@@ -157,7 +157,7 @@ impl Socket {
     }
 
     /// The code and reason of the error that operation `id` gets.
-    async fn error(&mut self, id: &str) -> (String, String) {
+    pub async fn error(&mut self, id: &str) -> (String, String) {
         let Said::Message(message) = self.next().await else {
             panic!("the socket was closed");
         };

@@ -4,7 +4,6 @@ mod answer;
 mod database;
 pub mod log;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -18,6 +17,7 @@ use countersign::values::UnixMillis;
 pub use database::{Database, each_database};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 /// Good enough for the password rules.
 pub const PASSWORD: &str = "plum tractor ninety seven";
@@ -129,9 +129,10 @@ impl Builder {
         let settings = Settings::load(&flags).unwrap();
         let clock = clock.unwrap_or_else(|| Arc::new(TestClock(AtomicI64::new(START))));
         let app = App::start_at(settings, clock.clone()).await.unwrap();
-        let service = http::public_router(Arc::clone(&app))
-            .into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        let router = http::public_router(Arc::clone(&app));
+        let never = CancellationToken::new();
+        let settings = app.settings.http.clone();
+        tokio::spawn(http::serve(listener, router, settings, never));
         let origin = format!("http://localhost:{}", address.port());
         TestApp {
             clock,
@@ -142,6 +143,15 @@ impl Builder {
             client: reqwest::Client::new(),
         }
     }
+}
+
+/// A server in the production profile. Its public URL has the name that the tests call it by.
+pub fn production() -> Builder {
+    TestApp::builder()
+        .set("profile", "production")
+        .set("http.public_url", "https://localhost")
+        .set("tokens.issuer", "https://localhost")
+        .set("passwords.memory_kib", "7168")
 }
 
 /// What a signed-in client holds.

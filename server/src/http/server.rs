@@ -1,0 +1,286 @@
+//! The server of connections: how many there may be, how long each may take, and how it ends.
+//!
+//! HTTP/1.1 only: HTTP/2 without TLS is spoken by proxies alone, all of which speak HTTP/1.1 as well, and what is not there cannot
+//! be abused (rapid reset, h2c smuggling). axum's own server sets none of these limits, so this drives hyper's.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+use super::places::{Place, Places};
+use crate::config::{ConnectionSettings, HttpSettings};
+
+/// The most that is kept of a request's head, or of an answer that is not taken.
+const MAX_BUFFER_BYTES: usize = 32 * 1024;
+/// How long to wait when the system has no more files.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// How often it is said that there are too many connections.
+const WARNING_PAUSE: Duration = Duration::from_secs(10);
+
+/// Serves connections until `stopping` is cancelled, and then until the requests under way are answered.
+///
+/// Over the limit for all, a connection waits in the system's queue until another one ends; over the limit for its address, it is
+/// closed at once, without a word.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    settings: HttpSettings,
+    stopping: CancellationToken,
+) {
+    let limits = settings.connections;
+    let door = Door {
+        room: Arc::new(Semaphore::new(limits.max)),
+        places: Arc::default(),
+        listener,
+    };
+    let connections = TaskTracker::new();
+    let (mut full, mut crowded) = (Warning::default(), Warning::default());
+    while let Some((stream, address, permit)) =
+        stopping.run_until_cancelled(door.accept(&mut full)).await
+    {
+        let ip = address.ip().to_canonical();
+        let is_proxy = settings.trusted_proxies.iter().any(|net| net.contains(&ip));
+        // A proxy brings everybody's connections.
+        let place = (!is_proxy).then(|| door.places.take(ip));
+        if place
+            .as_ref()
+            .is_some_and(|place| place.neighbours() > limits.max_per_address)
+        {
+            if crowded.is_due() {
+                tracing::warn!(%ip, "an address has COUNTERSIGN_HTTP__MAX_CONNECTIONS_PER_ADDRESS connections: no more are taken");
+            }
+            continue;
+        }
+        let connection = Connection {
+            stream,
+            address,
+            limits,
+            _permit: permit,
+            _place: place,
+        };
+        connections.spawn(connection.run(router.clone(), stopping.clone()));
+    }
+    drop(door);
+    connections.close();
+    connections.wait().await;
+}
+
+/// Where connections come in.
+struct Door {
+    listener: TcpListener,
+    room: Arc<Semaphore>,
+    places: Arc<Places>,
+}
+
+impl Door {
+    async fn accept(&self, full: &mut Warning) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+        if self.room.available_permits() == 0 && full.is_due() {
+            tracing::warn!("COUNTERSIGN_HTTP__MAX_CONNECTIONS are open: new ones wait");
+        }
+        loop {
+            let Ok(permit) = Arc::clone(&self.room).acquire_owned().await else {
+                unreachable!("the semaphore is never closed");
+            };
+            match self.listener.accept().await {
+                Ok((stream, address)) => return (stream, address, permit),
+                Err(error) if is_of_the_connection(&error) => {}
+                Err(error) => {
+                    tracing::error!(%error, "no connection can be taken");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// The client went away before we came to it; the next one has nothing to do with it.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    matches!(
+        error.kind(),
+        K::ConnectionRefused | K::ConnectionAborted | K::ConnectionReset
+    )
+}
+
+/// Something that is worth saying, but not for each connection.
+#[derive(Default)]
+struct Warning(Option<Instant>);
+
+impl Warning {
+    fn is_due(&mut self) -> bool {
+        let is_due = self.0.is_none_or(|said| said.elapsed() >= WARNING_PAUSE);
+        if is_due {
+            self.0 = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    address: SocketAddr,
+    limits: ConnectionSettings,
+    _permit: OwnedSemaphorePermit,
+    _place: Option<Place>,
+}
+
+impl Connection {
+    async fn run(self, router: Router, stopping: CancellationToken) {
+        let awaits_head = Arc::new(AtomicBool::new(true));
+        let stream = Impatient {
+            stream: self.stream,
+            limit: self.limits.stall_timeout,
+            awaits_head: Arc::clone(&awaits_head),
+            has_begun: true,
+            head: None,
+            write: None,
+        };
+        let address = self.address;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            awaits_head.store(false, Ordering::Relaxed);
+            request.extensions_mut().insert(ConnectInfo(address));
+            let answer = router.clone().oneshot(request.map(Body::new));
+            let awaits_head = Arc::clone(&awaits_head);
+            async move {
+                let answer = answer.await?;
+                // What comes over a socket are no heads.
+                let is_http = answer.status() != StatusCode::SWITCHING_PROTOCOLS;
+                awaits_head.store(is_http, Ordering::Relaxed);
+                Ok::<_, std::convert::Infallible>(answer)
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            // Counts from the answer before, so it is the limit for silence; that for a head which has begun is our own.
+            .header_read_timeout(self.limits.idle_timeout)
+            .max_buf_size(MAX_BUFFER_BYTES)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopping.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+}
+
+/// A stream whose other side may neither dribble a request's head nor refuse to take an answer.
+struct Impatient {
+    stream: TcpStream,
+    limit: Duration,
+    /// Whether what comes next belongs to the head of a request.
+    awaits_head: Arc<AtomicBool>,
+    /// Whether some of a head has come; of the first one, whether there is a connection.
+    has_begun: bool,
+    /// Runs while the rest of it is waited for.
+    head: Option<Pin<Box<Sleep>>>,
+    /// Runs while nothing can be written.
+    write: Option<Pin<Box<Sleep>>>,
+}
+
+/// Whether the time is over; starts it where it does not run yet.
+fn poll_limit(
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    limit: Duration,
+    context: &mut Context<'_>,
+) -> Poll<io::Error> {
+    let timer = timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+    timer
+        .as_mut()
+        .poll(context)
+        .map(|()| io::ErrorKind::TimedOut.into())
+}
+
+impl AsyncRead for Impatient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        if !this.awaits_head.load(Ordering::Relaxed) {
+            this.has_begun = false;
+            this.head = None;
+        } else if read.is_ready() {
+            this.has_begun = true;
+        } else if this.has_begun {
+            let late = ready!(poll_limit(&mut this.head, this.limit, context));
+            return Poll::Ready(Err(late));
+        }
+        read
+    }
+}
+
+impl Impatient {
+    fn limit_write<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.write = None;
+            return written;
+        }
+        let late = ready!(poll_limit(&mut self.write, self.limit, context));
+        Poll::Ready(Err(late))
+    }
+}
+
+impl AsyncWrite for Impatient {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.limit_write(written, context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.limit_write(written, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
