@@ -114,7 +114,7 @@ impl<'a> Pass<'a> {
             number += 1;
             bar.inc(line.len() as u64);
             if is_whole {
-                pass.take(number, &line);
+                pass.take(number, line.trim_ascii_end());
             } else {
                 pass.refuse(number, format!("it is longer than {LONGEST_LINE} bytes"));
             }
@@ -128,7 +128,7 @@ impl<'a> Pass<'a> {
     }
 
     fn take(&mut self, number: u64, line: &[u8]) {
-        if line.trim_ascii().is_empty() {
+        if line.is_empty() {
             return;
         }
         match self.app.accounts.read_import(line) {
