@@ -8,7 +8,7 @@ use aws_lc_rs::digest;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{AccountError, Accounts};
+use super::{AccountError, Accounts, HashFault, check_hash};
 use crate::audit::AuthEventKind;
 use crate::storage::UserRow;
 use crate::values::{Email, Name, Peer, Role, UnixMillis, UserId};
@@ -66,9 +66,9 @@ pub enum ImportFault {
     /// The time is none, or is not over yet.
     #[error("createdAt is not a time in the past such as 2024-05-17T09:30:00Z")]
     CreatedAt,
-    /// The hash is in no format that a password can be checked against.
-    #[error("passwordHash is in no format that is known here")]
-    PasswordHash,
+    /// No password can be checked against the hash.
+    #[error("passwordHash: {0}")]
+    PasswordHash(#[from] HashFault),
     /// An account has the address, and it is not this one.
     #[error("another account has this address")]
     EmailTaken,
@@ -87,9 +87,7 @@ impl Accounts {
         let now = self.clock.now();
         let email = Email::parse(&line.email).ok_or(ImportFault::Email)?;
         let name = Name::parse(&line.name).ok_or(ImportFault::Name)?;
-        if !is_importable_hash(&line.password_hash) {
-            return Err(ImportFault::PasswordHash);
-        }
+        check_hash(&line.password_hash)?;
         let created_at = match &line.created_at {
             Some(text) => past(text, now).ok_or(ImportFault::CreatedAt)?,
             None => now,
@@ -167,11 +165,6 @@ impl Accounts {
         }
         Ok(verdicts)
     }
-}
-
-/// Whether a password can be checked against this.
-fn is_importable_hash(text: &str) -> bool {
-    text.starts_with("$argon2") && argon2::password_hash::phc::PasswordHash::new(text).is_ok()
 }
 
 fn past(text: &str, now: UnixMillis) -> Option<UnixMillis> {

@@ -62,8 +62,10 @@ impl Accounts {
         let token_hash = hash(token);
         let now = self.clock.now();
         // Before the new password is hashed, which is dear.
-        let user = self.storage.find_recoverable(&token_hash, now).await?;
-        let user = user.ok_or(AccountError::RecoveryInvalid)?;
+        let Some(user) = self.storage.find_recoverable(&token_hash, now).await? else {
+            self.sessions.throttle().note_failure(peer).await;
+            return Err(AccountError::RecoveryInvalid);
+        };
         let kind = AuthEventKind::PasswordRecovered;
         self.reset(&user, new, Some(&token_hash), kind, peer).await
     }

@@ -100,6 +100,28 @@ async fn used_replaced_expired_and_made_up_links_are_refused_alike() {
 }
 
 #[tokio::test]
+async fn made_up_links_count_as_failures_of_the_address() {
+    for app in TestApp::builder()
+        .set("limits.failures_per_minute", "5")
+        .on_each_database()
+        .await
+    {
+        let ana = app.register("ana@example.com").await;
+        let token = link(&app, &ana).await;
+        for _ in 0..5 {
+            assert_eq!(
+                recover(&app, "made up", NEW_PASSWORD).await.error(),
+                INVALID
+            );
+        }
+        let refused = app.login("ana@example.com", PASSWORD).await;
+        assert_eq!(refused.error().0, "RATE_LIMITED");
+        // A good link is nothing that others can take from its owner.
+        assert!(is_done(&recover(&app, &token, NEW_PASSWORD).await));
+    }
+}
+
+#[tokio::test]
 async fn what_is_stored_opens_nothing() {
     for app in TestApp::builder().on_each_database().await {
         let ana = app.register("ana@example.com").await;

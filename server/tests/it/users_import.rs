@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::command_line::{countersign, create, text};
 use crate::crash::{Server, free_port};
+use crate::passwords::FOREIGN;
 use crate::sessions_command::{login, register};
 use crate::support::{Database, PASSWORD, each_database};
 use crate::users_command::{command, done, refused};
@@ -216,7 +217,10 @@ async fn bad_lines_are_named_and_keep_everything_out() {
                 with("passwordHash", json!(7)),
                 "a value is not what it has to be: expected a string",
             ),
-            (with("role", json!("KING")), "unknown variant `KING`"),
+            (
+                with("role", json!("KING")),
+                "this is not USER, MANAGER or ADMIN",
+            ),
             (
                 with("email", json!("ana")),
                 "email is not a valid e-mail address",
@@ -241,7 +245,7 @@ async fn bad_lines_are_named_and_keep_everything_out() {
             ),
             (
                 with("passwordHash", json!("plum tractor ninety seven")),
-                "passwordHash is in no format",
+                "passwordHash: this is no hash of Argon2, bcrypt",
             ),
             (
                 setting.person("Imported0@EXAMPLE.com").to_string(),
@@ -348,4 +352,38 @@ fn a_file_that_is_not_there_is_told() {
         said.contains("/nowhere/users.jsonl cannot be read"),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_with_hashes_of_other_systems_sign_in_and_get_one_of_ours() {
+    for database in each_database().await {
+        let server = Server::start(&database, free_port(), "8").await;
+        let setting = Setting {
+            database,
+            hash: String::new(),
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let mut lines = String::new();
+        for (n, hash) in FOREIGN.iter().enumerate() {
+            let mut person = setting.person(&format!("imported{n}@example.com"));
+            person["passwordHash"] = json!(hash);
+            writeln!(lines, "{person}").unwrap();
+        }
+        let path = setting.file(&lines);
+        let written = done(&setting.database, &import(&path), "");
+        assert!(written.starts_with("5 accounts were written"), "{written}");
+        for n in 0..FOREIGN.len() {
+            let email = format!("imported{n}@example.com");
+            assert!(login(&server.origin, &email).await.is_some(), "{n}");
+        }
+        let ours = "SELECT password_hash AS text FROM users WHERE password_hash LIKE '$argon2id$v=19$m=8,t=2,p=1$%'";
+        assert_eq!(setting.database.texts(ours).await.len(), FOREIGN.len());
+        let again = done(&setting.database, &import(&path), "");
+        assert!(
+            again.starts_with("0 accounts were written, 5 were there already, 0"),
+            "{again}"
+        );
+        assert_eq!(setting.database.texts(ours).await.len(), FOREIGN.len());
+        server.kill();
+    }
 }
