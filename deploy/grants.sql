@@ -4,6 +4,6 @@
 
 GRANT USAGE ON SCHEMA public TO :"node";
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO :"node";
-GRANT INSERT, UPDATE, DELETE ON users, sessions, auth_events, keys, revocations, throttle TO :"node";
+GRANT INSERT, UPDATE, DELETE ON users, sessions, auth_events, keys, revocations, throttle, recoveries TO :"node";
 -- UPDATE is what `SELECT … FOR UPDATE` needs.
 GRANT UPDATE ON locks, longest_access_ttl, longest_refresh_ttl TO :"node";

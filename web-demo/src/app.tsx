@@ -9,6 +9,7 @@ import { NotFoundPage } from "./pages/not-found.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { PeoplePage } from "./pages/people.tsx";
 import { PersonPage } from "./pages/person.tsx";
+import { RecoverPage } from "./pages/recover.tsx";
 import { RegisterPage } from "./pages/register.tsx";
 import { SessionsPage } from "./pages/sessions.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
@@ -26,6 +27,7 @@ export function App() {
         <Route index element={<OverviewPage />} />
         <Route path="register" element={<Guests page={<RegisterPage />} />} />
         <Route path="sign-in" element={<Guests page={<SignInPage />} />} />
+        <Route path="recover" element={<RecoverPage />} />
         <Route path="token" element={<Members page={<TokenPage />} />} />
         <Route path="account" element={<Members page={<AccountPage />} />} />
         <Route path="sessions" element={<Members page={<SessionsPage />} />} />

@@ -24,6 +24,8 @@ const REASONS: Readonly<Record<string, string>> = {
   REFRESH_REUSED:
     "Somebody else may have used a copy of your sign-in, so we ended the session to be safe. Please sign in again.",
   BAD_CREDENTIALS: "The e-mail address or the password is wrong.",
+  RECOVERY_INVALID:
+    "This link is not valid any more: it works once, for half an hour, and a newer one takes its place. Please ask for a new link.",
   ROLE_REQUIRED: "Your role does not allow this.",
   REAUTHENTICATION_REQUIRED: "For your safety this needs your password. Nothing was changed.",
   LAST_ADMINISTRATOR:

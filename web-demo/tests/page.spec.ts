@@ -2,7 +2,7 @@ import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, signIn, test } from "./support/test.ts";
 
-const PUBLIC = ["/", "/register", "/sign-in", "/nowhere"];
+const PUBLIC = ["/", "/register", "/sign-in", "/recover", "/recover#token=x", "/nowhere"];
 const PRIVATE = ["/token", "/account", "/sessions", "/audit", "/people"];
 
 /** Opens a page and waits until it shows what it came to show. */

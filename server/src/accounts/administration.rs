@@ -1,6 +1,6 @@
-//! What administrators do to the accounts of others.
+//! What administrators do to the accounts of others, and the operator, who is no caller, from the command line.
 //!
-//! The own account is refused, so at least the caller stays an administrator.
+//! A caller's own account is refused, and the last administrator to the operator, so one always stays.
 
 use super::{AccountError, Accounts, User};
 use crate::audit::AuthEventKind;
@@ -11,11 +11,11 @@ impl Accounts {
     /// Gives somebody another role. Tokens that say the old one are stale at once.
     ///
     /// # Errors
-    /// [`AccountError::OwnAccount`]; [`Denied`](crate::storage::Denied) when the caller is no administrator or there is no
-    /// such account.
+    /// [`AccountError::OwnAccount`]; [`Denied`](crate::storage::Denied) when the caller is no administrator, there is no such
+    /// account, or nobody could administer any more.
     pub async fn set_role(
         &self,
-        caller: &Identity,
+        caller: Option<&Identity>,
         id: &UserId,
         role: Role,
         peer: &Peer,
@@ -32,7 +32,7 @@ impl Accounts {
     /// As [`Self::set_role`].
     pub async fn set_disabled(
         &self,
-        caller: &Identity,
+        caller: Option<&Identity>,
         id: &UserId,
         disabled: bool,
         peer: &Peer,
@@ -58,7 +58,7 @@ impl Accounts {
     /// As [`Self::set_role`].
     pub async fn delete(
         &self,
-        caller: &Identity,
+        caller: Option<&Identity>,
         id: &UserId,
         peer: &Peer,
     ) -> Result<(), AccountError> {
@@ -71,13 +71,15 @@ impl Accounts {
     fn act_on_other(
         &self,
         kind: AuthEventKind,
-        caller: &Identity,
+        caller: Option<&Identity>,
         id: &UserId,
         peer: &Peer,
     ) -> Result<AuthEventRow, AccountError> {
-        if caller.user == *id {
-            return Err(AccountError::OwnAccount);
+        let event = self.audit.event(kind, peer).user(*id);
+        match caller {
+            Some(caller) if caller.user == *id => Err(AccountError::OwnAccount),
+            Some(caller) => Ok(event.actor(caller.user)),
+            None => Ok(event),
         }
-        Ok(self.audit.event(kind, peer).user(*id).actor(caller.user))
     }
 }

@@ -40,15 +40,7 @@ impl Accounts {
         peer: &Peer,
     ) -> Result<Grant, AccountError> {
         let user = self.verified(caller, current, peer).await?;
-        let hints = vec![
-            user.email.as_str().to_owned(),
-            user.name.as_str().to_owned(),
-        ];
-        let hash = self
-            .passwords
-            .hash_new(new, hints)
-            .await
-            .map_err(of_new_password)?;
+        let hash = self.hash_new_for(&user, new).await?;
         let event = self.own_event(AuthEventKind::PasswordChanged, caller, peer);
         let proof = self.proof(caller, &user, event);
         let now = proof.now;
@@ -105,6 +97,20 @@ impl Accounts {
         let failed = self.own_event(AuthEventKind::LoginFailed, caller, peer);
         self.storage.insert_event(failed).await?;
         Err(AccountError::BadCredentials)
+    }
+
+    /// A new password for an account that there is.
+    pub(super) async fn hash_new_for(
+        &self,
+        user: &UserRow,
+        new: &Secret,
+    ) -> Result<String, AccountError> {
+        let hints = vec![
+            user.email.as_str().to_owned(),
+            user.name.as_str().to_owned(),
+        ];
+        let hashed = self.passwords.hash_new(new, hints).await;
+        hashed.map_err(of_new_password)
     }
 
     fn own_event(&self, kind: AuthEventKind, caller: &Identity, peer: &Peer) -> AuthEventRow {

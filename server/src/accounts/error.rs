@@ -39,6 +39,9 @@ pub enum AccountError {
     /// Wrong address or wrong password: not told which.
     #[error("The e-mail address or the password is wrong.")]
     BadCredentials,
+    /// The link was used, was replaced by a newer one, has expired or never was: not told which.
+    #[error("This link is not valid any more. Ask for a new one.")]
+    RecoveryInvalid,
     /// An administrator switched the account off. Told only after the right password.
     #[error("This account is disabled. An administrator can enable it again.")]
     Disabled,

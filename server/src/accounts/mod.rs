@@ -5,7 +5,9 @@ mod breached;
 mod credentials;
 mod error;
 mod hashing;
+mod import;
 mod password;
+mod recovery;
 mod stored_hash;
 mod strength;
 mod upgrade;
@@ -18,6 +20,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 pub use breached::{Breached, BuildError, BuildPhase, BuildProgress, FilterFault, build_filter};
 pub use error::AccountError;
+pub use import::{ImportFault, ImportLine, Imported};
 pub use password::{Passwords, Strength};
 pub use stored_hash::{HashFault, MOST_ARGON2_KIB, check_hash};
 pub use strength::Estimate;
@@ -329,6 +332,18 @@ impl Accounts {
     /// [`AccountError::Storage`] when the database did not do its part.
     pub async fn find(&self, id: &UserId) -> Result<Option<User>, AccountError> {
         Ok(self.storage.find_user(id).await?.map(User::from))
+    }
+
+    /// The account with this address.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub async fn find_by_email(&self, email: &Email) -> Result<Option<User>, AccountError> {
+        Ok(self
+            .storage
+            .find_user_by_email(email)
+            .await?
+            .map(User::from))
     }
 
     /// Up to `limit` accounts after `after`, newest first. `search` is a prefix of the address or of the name.

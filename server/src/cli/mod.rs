@@ -9,6 +9,7 @@ mod sessions;
 mod users;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -107,6 +108,18 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Asks, where somebody can answer, whether what `warning` says is meant.
+fn is_confirmed(warning: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    print!("{warning} Go on (yes)? ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
 }
 
 fn execute(cli: Cli) -> anyhow::Result<()> {

@@ -1,10 +1,9 @@
 //! `countersign sessions`.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
-
 use anyhow::{Context as _, ensure};
 use clap::Subcommand;
 
+use super::is_confirmed;
 use crate::app::App;
 use crate::config::Settings;
 use crate::values::Email;
@@ -38,8 +37,9 @@ pub(super) async fn run(command: SessionsCommand, settings: Settings) -> anyhow:
             println!("{ended} sessions were ended.");
         }
         None => {
+            let warning = format!("This signs out every user of {}.", settings.database.url);
             ensure!(
-                yes || is_confirmed(&settings)?,
+                yes || is_confirmed(&warning)?,
                 "nothing was done: say --yes, or yes when asked"
             );
             let app = App::start(settings).await?;
@@ -51,19 +51,4 @@ pub(super) async fn run(command: SessionsCommand, settings: Settings) -> anyhow:
         }
     }
     Ok(())
-}
-
-/// Asks, where somebody can answer.
-fn is_confirmed(settings: &Settings) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Ok(false);
-    }
-    print!(
-        "This signs out every user of {}. Go on (yes)? ",
-        settings.database.url
-    );
-    std::io::stdout().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
 }

@@ -27,7 +27,7 @@ impl AdministrationMutation {
         let caller = ctx.caller().identity()?;
         let changed = ctx
             .accounts()
-            .set_role(caller, &existing(&user_id)?, role.into(), ctx.peer())
+            .set_role(Some(caller), &existing(&user_id)?, role.into(), ctx.peer())
             .await;
         Ok(changed.map_err(public)?.into())
     }
@@ -43,7 +43,7 @@ impl AdministrationMutation {
         let caller = ctx.caller().identity()?;
         let changed = ctx
             .accounts()
-            .set_disabled(caller, &existing(&user_id)?, disabled, ctx.peer())
+            .set_disabled(Some(caller), &existing(&user_id)?, disabled, ctx.peer())
             .await;
         Ok(changed.map_err(public)?.into())
     }
@@ -58,7 +58,7 @@ impl AdministrationMutation {
         let caller = ctx.caller().identity()?;
         let deleted = ctx
             .accounts()
-            .delete(caller, &existing(&user_id)?, ctx.peer())
+            .delete(Some(caller), &existing(&user_id)?, ctx.peer())
             .await;
         deleted.map(|()| true).map_err(public)
     }

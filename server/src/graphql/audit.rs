@@ -38,6 +38,10 @@ pub enum AuthEventKind {
     Reauthenticated,
     /// A password was changed.
     PasswordChanged,
+    /// The operator made a link by which the user can set a new password.
+    RecoveryLinkMade,
+    /// A new password was set by such a link.
+    PasswordRecovered,
     /// A name or an address was changed.
     ProfileChanged,
     /// A role was changed.

@@ -1,4 +1,4 @@
-//! What a signed-in user does with their password, in GraphQL.
+//! What users do with their password, in GraphQL.
 
 use async_graphql::{Context, InputObject, Object, Result};
 
@@ -19,7 +19,18 @@ pub struct ChangePasswordInput {
     new_password: String,
 }
 
-/// Mutations that need the password.
+/// A link's token and the password that it sets.
+#[derive(InputObject)]
+pub struct RecoverAccountInput {
+    /// What stands behind `#token=` in the link.
+    #[graphql(secret)]
+    token: String,
+    /// The one to use from now on; `passwordPolicy` tells its length, and guessable ones are refused.
+    #[graphql(secret)]
+    new_password: String,
+}
+
+/// Mutations that need the password, or a link instead.
 #[derive(Default)]
 pub struct CredentialMutation;
 
@@ -57,6 +68,18 @@ impl CredentialMutation {
             .change_password(caller, &current, &new, ctx.peer())
             .await;
         Ok(answer(ctx, grant.map_err(public)?))
+    }
+
+    /// Sets a new password by the link of a user who has lost theirs, and ends all of the user's sessions. A link does so once. Signs nobody in, and enables no disabled account.
+    async fn recover_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The link's token and the new password.")] input: RecoverAccountInput,
+    ) -> Result<bool> {
+        let token = Secret::new(input.token);
+        let new = Secret::new(input.new_password);
+        let recovered = ctx.accounts().recover(&token, &new, ctx.peer()).await;
+        recovered.map(|()| true).map_err(public)
     }
 
     /// Deletes one's own account. Needs the password. Everything of the user but the audit trail is deleted.

@@ -139,6 +139,7 @@ pub fn public(cause: impl Into<AccountError>) -> Error {
             bad_input(cause, "password", reason)
         }
         A::BadCredentials => error(cause, Code::Unauthenticated, "BAD_CREDENTIALS"),
+        A::RecoveryInvalid => error(cause, Code::Unauthenticated, "RECOVERY_INVALID"),
         A::Disabled => error(cause, Code::Forbidden, "ACCOUNT_DISABLED"),
         A::RegistrationClosed => error(cause, Code::Forbidden, "REGISTRATION_CLOSED"),
         A::ReauthenticationRequired => error(cause, Code::Forbidden, "REAUTHENTICATION_REQUIRED"),
@@ -203,6 +204,7 @@ fn public_denied(cause: &Denied) -> Error {
         Denied::RoleRequired(role) => deny(Denial::RoleRequired(*role)),
         Denied::PasswordChanged => public(AccountError::BadCredentials),
         Denied::Throttled(wait) => public(SessionError::Throttled(*wait)),
+        Denied::RecoveryInvalid => public(AccountError::RecoveryInvalid),
         Denied::Missing => coded(&"There is no such account.", Code::NotFound),
         Denied::LastAdministrator => {
             let why = "This is the last administrator: make another one first.";

@@ -115,16 +115,20 @@ impl Sessions {
         Ok(self.settle(ended).await?)
     }
 
-    /// Makes the audit trail's lines for sessions that `caller` ends.
+    /// Makes the audit trail's lines for sessions that `caller` ends, or nobody who is signed in.
     pub(crate) fn ended_by<'a>(
         &'a self,
         kind: AuthEventKind,
-        caller: &'a Identity,
+        caller: impl Into<Option<&'a Identity>>,
         peer: &'a Peer,
     ) -> impl Fn(SessionId, UserId) -> AuthEventRow + Sync + 'a {
+        let caller = caller.into();
         move |id, user| {
             let event = self.audit.event(kind, peer).user(user).session(id);
-            event.actor(caller.user)
+            match caller {
+                Some(caller) => event.actor(caller.user),
+                None => event,
+            }
         }
     }
 }

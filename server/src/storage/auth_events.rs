@@ -34,6 +34,10 @@ pub enum AuthEventKind {
     Reauthenticated,
     /// A password was changed.
     PasswordChanged,
+    /// A link was made by which the user can set a new password.
+    RecoveryLinkMade,
+    /// A new password was set by such a link.
+    PasswordRecovered,
     /// A name or an address was changed.
     ProfileChanged,
     /// A role was changed.
@@ -58,6 +62,8 @@ text_enum!(AuthEventKind, "a kind of event", {
     SessionRevoked => "SESSION_REVOKED",
     Reauthenticated => "REAUTHENTICATED",
     PasswordChanged => "PASSWORD_CHANGED",
+    RecoveryLinkMade => "RECOVERY_LINK_MADE",
+    PasswordRecovered => "PASSWORD_RECOVERED",
     ProfileChanged => "PROFILE_CHANGED",
     RoleChanged => "ROLE_CHANGED",
     UserDisabled => "USER_DISABLED",

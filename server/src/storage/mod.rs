@@ -112,10 +112,12 @@ mod batches;
 mod connect;
 mod copy;
 mod everyone;
+mod imports;
 mod keys;
 mod marks;
 mod migrate;
 mod postgres;
+mod recoveries;
 mod retries;
 mod revocations;
 mod schema;
@@ -145,6 +147,7 @@ pub use copy::{Checksum, Compared, CopyError, CopyPhase, CopyProgress, DatabaseC
 pub use everyone::EndedUsers;
 pub use keys::{KeyChange, KeyDecision, KeyPurpose, KeyRow};
 pub use marks::Mark;
+pub use recoveries::Recovery;
 pub use revocations::{Ends, FeedRead, Revocation, RevocationFeed, Revoked};
 pub use sessions::{EndEvent, NewNonce, Opening, Proof, Rotation, SessionRow};
 pub use throttle::ThrottleRow;
@@ -249,6 +252,9 @@ pub enum Denied {
     /// There has been too much of it lately.
     #[error("there were too many tries")]
     Throttled(Duration),
+    /// The link was used, was replaced by a newer one, has expired or never was.
+    #[error("the recovery link is not valid")]
+    RecoveryInvalid,
     /// Nobody would be left to administer.
     #[error("this is the last administrator")]
     LastAdministrator,

@@ -112,4 +112,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    recoveries (user_id) {
+        user_id -> Text,
+        token_hash -> Text,
+        expires_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(users, sessions);
+diesel::allow_tables_to_appear_in_same_query!(users, recoveries);

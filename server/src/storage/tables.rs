@@ -32,11 +32,12 @@ const fn grown(name: &'static str) -> Table {
 }
 
 /// In the order in which they are copied: users before their sessions.
-pub(super) const TABLES: [Table; 7] = [
+pub(super) const TABLES: [Table; 8] = [
     replaced("longest_access_ttl", "id", true),
     replaced("longest_refresh_ttl", "id", true),
     replaced("keys", "id", false),
     grown("users"),
+    replaced("recoveries", "user_id", false),
     grown("sessions"),
     grown("auth_events"),
     replaced("revocations", "seq", true),

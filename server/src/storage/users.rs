@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::connect::Dialect;
+use super::recoveries::drop_recovery;
 use super::revocations::revoke;
 use super::schema::{auth_events, sessions, users};
 use super::{
@@ -72,14 +73,32 @@ struct ProfileColumns {
 /// The row of `locks` that is held by whatever may leave fewer administrators.
 const ADMINISTRATORS: &str = "administrators";
 
-/// Locks an account that an administrator is about to change. The administrators' lock comes first: of two who would demote
-/// each other, the second finds itself demoted.
+/// Locks an account that an administrator, or without a caller the operator, is about to change. The administrators' lock
+/// comes first: of two who would demote each other, the second finds itself demoted.
 macro_rules! administered {
     ($conn:expr, $caller:expr, $id:expr, $now:expr) => {{
         $conn.lock_name(ADMINISTRATORS).await?;
         let user = $conn.lock_user($id).await?;
-        authorise!($conn, $caller, Role::Admin, $now);
+        if let Some(caller) = $caller {
+            authorise!($conn, caller, Role::Admin, $now);
+        }
         user.ok_or(Denied::Missing)?
+    }};
+}
+
+/// Refuses, under the administrators' lock, what would leave nobody to administer.
+macro_rules! spare_last_administrator {
+    ($conn:expr, $user:expr) => {{
+        let others: i64 = users::table
+            .filter(users::role.eq(Role::Admin.as_str()))
+            .filter(users::disabled_at.is_null())
+            .filter(users::id.ne($user.id.to_string()))
+            .count()
+            .get_result($conn)
+            .await?;
+        if $user.role == Role::Admin && $user.disabled_at.is_none() && others == 0 {
+            return Err(Denied::LastAdministrator.into());
+        }
     }};
 }
 
@@ -282,6 +301,7 @@ impl Storage {
                 .set(users::password_hash.eq(password_hash))
                 .execute(conn)
                 .await?;
+            drop_recovery!(conn, user);
             let session = renew_nonce!(conn, caller.session, renewal, now);
             diesel::insert_into(auth_events::table)
                 .values(proof.event.clone())
@@ -322,46 +342,38 @@ impl Storage {
         with_write!(self, |conn| {
             conn.lock_name(ADMINISTRATORS).await?;
             let user = proven!(conn, proof);
-            let others: i64 = users::table
-                .filter(users::role.eq(Role::Admin.as_str()))
-                .filter(users::disabled_at.is_null())
-                .filter(users::id.ne(user.id.to_string()))
-                .count()
-                .get_result(conn)
-                .await?;
-            if user.role == Role::Admin && others == 0 {
-                return Err(Denied::LastAdministrator.into());
-            }
+            spare_last_administrator!(conn, user);
             delete!(conn, user, proof.event, proof.now);
             Ok(())
         })
     }
 
-    /// Deletes somebody's account with everything but the audit trail, for an administrator.
+    /// Deletes somebody's account with everything but the audit trail, for an administrator or, without a caller, the operator.
     ///
     /// # Errors
-    /// [`Denied`]: the caller may not, or there is no such account.
+    /// As [`Self::set_role`].
     pub async fn delete_user(
         &self,
-        caller: &Identity,
+        caller: Option<&Identity>,
         id: &UserId,
         event: AuthEventRow,
         now: UnixMillis,
     ) -> Result<(), StorageError> {
         with_write!(self, |conn| {
             let user = administered!(conn, caller, id, now);
+            spare_last_administrator!(conn, user);
             delete!(conn, user, event, now);
             Ok(())
         })
     }
 
-    /// Gives somebody another role, for an administrator; the row as it is then.
+    /// Gives somebody another role, for an administrator or, without a caller, the operator; the row as it is then.
     ///
     /// # Errors
-    /// [`Denied`]: the caller may not, or there is no such account.
+    /// [`Denied`]: the caller may not, there is no such account, or nobody could administer any more.
     pub async fn set_role(
         &self,
-        caller: &Identity,
+        caller: Option<&Identity>,
         id: &UserId,
         role: Role,
         event: AuthEventRow,
@@ -372,6 +384,7 @@ impl Storage {
             if user.role == role {
                 return Ok(user);
             }
+            spare_last_administrator!(conn, user);
             diesel::update(users::table.find(id.to_string()))
                 .set((
                     users::role.eq(role.as_str()),
@@ -388,13 +401,14 @@ impl Storage {
         })
     }
 
-    /// Switches somebody's account off, which ends all sessions, or on again, for an administrator; the row as it is then.
+    /// Switches somebody's account off, which ends all sessions, or on again, for an administrator or, without a caller, the
+    /// operator; the row as it is then.
     ///
     /// # Errors
-    /// [`Denied`]: the caller may not, or there is no such account.
+    /// As [`Self::set_role`].
     pub async fn set_disabled(
         &self,
-        caller: &Identity,
+        caller: Option<&Identity>,
         id: &UserId,
         disabled: bool,
         event: AuthEventRow,
@@ -406,6 +420,7 @@ impl Storage {
             if user.disabled_at.is_some() == disabled {
                 return Ok(user);
             }
+            spare_last_administrator!(conn, user);
             diesel::update(users::table.find(id.to_string()))
                 .set(users::disabled_at.eq(disabled.then_some(now.0)))
                 .execute(conn)
@@ -415,6 +430,7 @@ impl Storage {
                 .execute(conn)
                 .await?;
             if disabled {
+                drop_recovery!(conn, user);
                 end_all!(conn, &user, None, Reason::AccountDisabled, ended, now);
             }
             reread!(conn, id)

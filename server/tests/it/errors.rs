@@ -50,6 +50,7 @@ async fn errors_are_what_the_documentation_says() {
         line("own address as password", &register("bob@example.com", "bob@example.com", "Bob").await),
         line("no refresh token", &nobody("mutation { refresh { sessionId } }").await),
         line("bad refresh token", &app.refresh("nonsense").await),
+        line("recovery link", &nobody("mutation { recoverAccount(input: { token: \"x\", newPassword: \"x\" }) }").await),
         line("short attempt", &app.refresh_attempt(&ana.refresh_token, "short").await),
         line("no origin", &nobody("mutation { login(input: { email: \"a\", password: \"b\" }) { sessionId } }").await),
         line("syntax", &nobody("{").await),

@@ -9,7 +9,7 @@ use crate::command_line::{countersign, text};
 use crate::support::{PASSWORD, SignedIn, TestApp, together};
 
 /// [`PASSWORD`] as other systems hash it.
-const FOREIGN: [&str; 5] = [
+pub const FOREIGN: [&str; 5] = [
     "$2y$04$9AmX5rpxq.S6TUQ4MYINKuGvN8AEpIJlsN5LKw.GDYy0g9kLGqvnS",
     "$scrypt$ln=4,r=8,p=2$5XwPwRiDkJISYmztvbeWcg$DicZnxKSRqyN9UTBayQUNwwE/1BvKyy1bXQ5pShx8y4",
     "$pbkdf2-sha256$1000$9h6DsBYCQAiBsPb.f.99zw$C9vKdJJXjM3FYDcZniX7eccM6H9mAKb3n4V/VPFJV.k",

@@ -11,10 +11,13 @@ const LOGOUT_EVERYWHERE = "mutation LogoutEverywhere { auth: logoutEverywhere }"
 const DELETE_ACCOUNT =
   "mutation DeleteAccount($password: String!) { auth: deleteAccount(password: $password) }";
 
-/** What somebody who is signed in does to the session itself. */
+const RECOVER =
+  "mutation Recover($input: RecoverAccountInput!) { auth: recoverAccount(input: $input) }";
+
+/** What somebody who is signed in does to the session itself, and what nobody needs one for. */
 export type Acts = Pick<
   Client,
-  "changePassword" | "reauthenticate" | "logoutEverywhere" | "deleteAccount"
+  "changePassword" | "reauthenticate" | "logoutEverywhere" | "deleteAccount" | "recover"
 >;
 
 /** The acts on `session` by `api`. They hold its lock, as everything does that sets or clears the refresh token. */
@@ -69,6 +72,9 @@ export function actsOf(session: PlannedSession, api: AuthApi): Acts {
     logoutEverywhere: () => end("LOGGED_OUT_EVERYWHERE", LOGOUT_EVERYWHERE),
     async deleteAccount(password) {
       await end("ACCOUNT_DELETED", DELETE_ACCOUNT, { password });
+    },
+    async recover(input) {
+      await api.send({ query: RECOVER, variables: { input: { ...input } } });
     },
   };
 }

@@ -54,6 +54,7 @@ export function createClient(options: ClientOptions): Client {
     changePassword: async (input) => (await acts()).changePassword(input),
     reauthenticate: async (password) => (await acts()).reauthenticate(password),
     deleteAccount: async (password) => (await acts()).deleteAccount(password),
+    recover: async (input) => (await acts()).recover(input),
     request: (query, variables, { signal, operationName } = {}) =>
       execute({
         fetch: authorisedFetch,

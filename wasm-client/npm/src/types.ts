@@ -151,6 +151,14 @@ export interface Client {
    */
   deleteAccount(password: string): Promise<void>;
   /**
+   * Sets a new password by the one-time `token` of a recovery link (what stands behind `#token=`). It ends all of that
+   * user's sessions and signs nobody in.
+   *
+   * @throws CountersignError, for example with reason `RECOVERY_INVALID`, or `BAD_USER_INPUT` with the field `newPassword`,
+   * after which the link is still good.
+   */
+  recover(input: { token: string; newPassword: string }): Promise<void>;
+  /**
    * Sends a GraphQL operation with the access token and returns its data.
    *
    * @throws CountersignError of the first error in the answer.

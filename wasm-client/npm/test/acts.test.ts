@@ -107,6 +107,21 @@ test.each(ACTS)("%s without a session gets the server's answer", async (operatio
   await expect(act(client)).rejects.toMatchObject({ reason: "TOKEN_MISSING" });
 });
 
+test("recover needs no session, and leaves the one that there is alone", async () => {
+  const input = { token: "a".repeat(43), newPassword: passwords.newPassword };
+  server.on("Recover", (_, response) => json(response, { data: { auth: true } }));
+  for (const visitor of [client, createClient({ endpoint: server.endpoint, transport: "BODY" })]) {
+    expect(await visitor.recover(input)).toBeUndefined();
+    const call = server.last("Recover");
+    expect(call.variables).toEqual({ input });
+    expect(call.headers.authorization).toBeUndefined();
+  }
+  server.on("Recover", (_, response) => refuse(response, "UNAUTHENTICATED", "RECOVERY_INVALID"));
+  await expect(client.recover(input)).rejects.toMatchObject({ reason: "RECOVERY_INVALID" });
+  expect(client.session.state).toMatchObject({ status: "live", reason: null });
+  expect(server.count("Refresh")).toBe(0);
+});
+
 test("an answer that is lost says nothing about the session", async () => {
   server.once("ChangePassword", (_, response) => response.destroy());
   await expect(client.changePassword(passwords)).rejects.toMatchObject({ code: "NETWORK" });

@@ -58,6 +58,28 @@ test("register, me, refresh, sign out, sign in", async () => {
   expect((await me(client)).me.email).toBe(user.email);
 });
 
+test("a recovery link sets a new password, once", async () => {
+  const client = connect();
+  const { email } = await newcomer(client);
+  const link = new URL(await server.command(["users", "recover", "--email", email]));
+  expect(link.href.startsWith(`${server.origin}/recover#token=`)).toBe(true);
+  const token = new URLSearchParams(link.hash.slice(1)).get("token") ?? "";
+  const visitor = connect();
+  await expect(visitor.recover({ token, newPassword: "password1" })).rejects.toMatchObject({
+    code: "BAD_USER_INPUT",
+    field: "newPassword",
+  });
+  const newPassword = "eight unrelated lanterns drift";
+  await visitor.recover({ token, newPassword });
+  await expect(visitor.recover({ token, newPassword })).rejects.toMatchObject({
+    code: "UNAUTHENTICATED",
+    reason: "RECOVERY_INVALID",
+  });
+  expect(await client.session.token({ force: true })).toBeNull();
+  expect(client.session.state.reason).toBe("SESSION_ENDED");
+  expect((await visitor.login({ email, password: newPassword })).email).toBe(email);
+});
+
 test("what the server signs, the core verifies with the server's keys", async () => {
   const client = connect();
   const user = await newcomer(client);

@@ -14,6 +14,8 @@ export const KINDS: Readonly<Record<string, { words: string; tone: Tone }>> = {
   LOGGED_OUT: { words: "Signed out", tone: "plain" },
   SESSION_REVOKED: { words: "Session ended", tone: "warning" },
   PASSWORD_CHANGED: { words: "Password changed", tone: "warning" },
+  RECOVERY_LINK_MADE: { words: "Recovery link made", tone: "warning" },
+  PASSWORD_RECOVERED: { words: "Password set by a recovery link", tone: "warning" },
   PROFILE_CHANGED: { words: "Name or address changed", tone: "plain" },
   ROLE_CHANGED: { words: "Role changed", tone: "warning" },
   USER_DISABLED: { words: "Account switched off", tone: "bad" },

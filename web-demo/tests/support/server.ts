@@ -114,22 +114,13 @@ export class Server {
       password: "violet tractor melody 47",
     };
     const flags = ["--email", person.email, "--name", name, "--role", role, "--password-stdin"];
-    const child = spawn(this.#binary, ["users", "create", ...flags], {
-      cwd: this.#folder,
-      env: this.#environment,
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    let said = "";
-    child.stdout.on("data", (chunk) => {
-      said += chunk;
-    });
-    child.stderr.on("data", (chunk) => {
-      said += chunk;
-    });
-    child.stdin.end(`${person.password}\n`);
-    const [code] = await once(child, "close");
-    if (code !== 0) throw new Error(`users create ended with ${code}: ${said}`);
+    await this.#command(["users", "create", ...flags], `${person.password}\n`);
     return person;
+  }
+
+  /** The link by which `person` sets a new password, from the command line. */
+  async recoveryLink({ email }: Person): Promise<string> {
+    return (await this.#command(["users", "recover", "--email", email])).trim();
   }
 
   /** Sends an operation as a program would, without a page. */
@@ -160,6 +151,26 @@ export class Server {
       headers: { "user-agent": "curl/8.5.0" },
     });
     if (errors) throw new Error(JSON.stringify(errors));
+  }
+
+  /** What a command of the binary prints. */
+  async #command(words: string[], input = ""): Promise<string> {
+    const child = spawn(this.#binary, words, {
+      cwd: this.#folder,
+      env: this.#environment,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    let [printed, said] = ["", ""];
+    child.stdout.on("data", (chunk) => {
+      printed += chunk;
+    });
+    child.stderr.on("data", (chunk) => {
+      said += chunk;
+    });
+    child.stdin.end(input);
+    const [code] = await once(child, "close");
+    if (code !== 0) throw new Error(`${words[1]} ended with ${code}: ${said}`);
+    return printed;
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

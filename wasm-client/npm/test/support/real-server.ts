@@ -72,12 +72,17 @@ export class RealServer {
   /** Makes an account by the command line, the way the first administrator is made. */
   async createUser(email: string, password: string, role: string): Promise<void> {
     const flags = ["--email", email, "--name", "Root", "--role", role, "--password-stdin"];
-    const run = promisify(execFile)(this.binary, ["users", "create", ...flags], {
+    await this.command(["users", "create", ...flags], `${password}\n`);
+  }
+
+  /** What a command of the binary prints. */
+  async command(words: string[], input = ""): Promise<string> {
+    const run = promisify(execFile)(this.binary, words, {
       cwd: this.folder,
       env: this.#environment,
     });
-    run.child.stdin?.end(`${password}\n`);
-    await run;
+    run.child.stdin?.end(input);
+    return (await run).stdout;
   }
 
   get #environment(): NodeJS.ProcessEnv {

@@ -1,0 +1,78 @@
+//! Many new rows of `users` at once.
+
+use std::collections::HashSet;
+
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::connect::Dialect as _;
+use super::schema::users;
+use super::sqlite::Sqlite;
+use super::{AuthEventRow, Storage, StorageError, UserRow};
+
+/// What the two databases do differently to many rows.
+trait Missing {
+    /// Writes those accounts whose id and address are free; the ids of those.
+    async fn insert_missing(&mut self, people: &[UserRow]) -> QueryResult<HashSet<String>>;
+}
+
+impl Missing for Sqlite {
+    async fn insert_missing(&mut self, people: &[UserRow]) -> QueryResult<HashSet<String>> {
+        let mut written = HashSet::new();
+        for user in people {
+            let one = diesel::insert_into(users::table).values(user.clone());
+            if one.on_conflict_do_nothing().execute(self).await? == 1 {
+                written.insert(user.id.to_string());
+            }
+        }
+        Ok(written)
+    }
+}
+
+impl Missing for AsyncPgConnection {
+    async fn insert_missing(&mut self, people: &[UserRow]) -> QueryResult<HashSet<String>> {
+        diesel::insert_into(users::table)
+            .values(people.to_vec())
+            .on_conflict_do_nothing()
+            .returning(users::id)
+            .get_results::<String>(self)
+            .await
+            .map(|ids| ids.into_iter().collect())
+    }
+}
+
+impl Storage {
+    /// Writes those accounts whose id and address are free, and for each of them the event that records it; the ids of those.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached: nothing was written then.
+    pub async fn insert_missing_users(
+        &self,
+        people: &[UserRow],
+        event: &(dyn Fn(&UserRow) -> AuthEventRow + Sync),
+    ) -> Result<HashSet<String>, StorageError> {
+        with_write!(self, |conn| {
+            let written = conn.insert_missing(people).await?;
+            let is_written = |user: &&UserRow| written.contains(&user.id.to_string());
+            let lines = people.iter().filter(is_written).map(event);
+            conn.insert_events(lines.collect()).await?;
+            Ok(written)
+        })
+    }
+
+    /// Those accounts that have one of these ids or one of these addresses.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn find_similar_users(
+        &self,
+        ids: &[String],
+        emails: &[&str],
+    ) -> Result<Vec<UserRow>, StorageError> {
+        with_read!(self, |conn| users::table
+            .filter(users::id.eq_any(ids).or(users::email.eq_any(emails)))
+            .select(UserRow::as_select())
+            .load(conn)
+            .await)
+    }
+}
