@@ -39,7 +39,12 @@ const REASONS: Readonly<Record<string, string>> = {
   PASSWORD_TOO_LONG: "This password is too long.",
   PASSWORD_TOO_WEAK:
     "This password is too easy to guess. Several unrelated words make a good one; your name or address does not.",
-  NAME_INVALID: "Please give a name of ordinary length, without control characters.",
+  PASSWORD_INVALID: "A password has no line breaks, tabs or other control characters.",
+  PASSWORD_BREACHED:
+    "This password was stolen from another service and is in the lists that attackers try. Please choose another one.",
+  NAME_INVALID:
+    "Please give a name of ordinary length, in one alphabet and without control characters.",
+  POST_REQUIRED: "This page asked the server in the wrong way. Please reload it.",
   CURSOR_INVALID: "This page of the list no longer exists. Please start from the first page.",
   FIRST_INVALID: "A page of a list holds 1 to 100 entries.",
   ATTEMPT_INVALID: "This page could not renew your sign-in. Please reload it.",

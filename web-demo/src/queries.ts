@@ -14,6 +14,23 @@ export interface PasswordPolicyData {
   passwordPolicy: { minLength: number; maxLength: number };
 }
 
+/** How hard a password is to guess, and whether it would be accepted. */
+export const PASSWORD_STRENGTH = `query PasswordStrength($password: String!, $email: String, $name: String) {
+  passwordStrength(password: $password, email: $email, name: $name) {
+    score accepted warning suggestions
+  }
+}`;
+export interface Strength {
+  /** 0 to 4. */
+  score: number;
+  accepted: boolean;
+  warning: string | null;
+  suggestions: string[];
+}
+export interface PasswordStrengthData {
+  passwordStrength: Strength;
+}
+
 /** One page of accounts; needs MANAGER. */
 export const USERS = `query Users($first: Int!, $after: String, $search: String, $role: Role) {
   users(first: $first, after: $after, search: $search, role: $role) {

@@ -111,3 +111,30 @@ test("a reload keeps the session, and shows nothing else on the way", async ({ p
   await expect(page.getByRole("heading", { name: "Your token" })).toBeVisible();
   await expect(page.getByText("Verified", { exact: true }).first()).toBeVisible();
 });
+
+test("too many tries have to wait, and then the right password is taken", async ({
+  page,
+  server,
+}) => {
+  const person = await server.createPerson();
+  await page.goto("/sign-in");
+  await page.getByLabel("E-mail").fill(person.email);
+  await page.getByLabel("Password", { exact: true }).fill("certainly not this one");
+  const button = page.getByRole("button", { name: "Sign in", exact: true });
+  const notice = page.getByText("Too many tries.");
+  // Five are free, and each after that waits twice as long.
+  for (let tries = 0; tries < 8 && !(await notice.isVisible()); tries += 1) {
+    await expect(button).toBeEnabled();
+    const answered = page.waitForResponse("**/graphql");
+    await button.click();
+    await answered;
+    await expect(page.getByRole("alert").or(notice)).toBeVisible();
+  }
+  await expect(notice).toContainText(/Try again in \d+ seconds?\./);
+  await expect(button).toBeDisabled();
+  await page.getByLabel("Password", { exact: true }).fill(person.password);
+  await expect(button).toBeEnabled();
+  await expect(notice).toBeHidden();
+  await button.click();
+  await expect(page.getByRole("banner")).toContainText(person.name);
+});

@@ -1,15 +1,19 @@
+import type { User } from "@countersign/client";
 import { useState } from "react";
 import { client } from "../client.ts";
 import { useNewPassword } from "../password.ts";
 import { Button } from "../ui/button.tsx";
 import { PasswordField } from "../ui/field.tsx";
 import { useForm } from "../ui/form.ts";
+import { FormProblem } from "../ui/form-problem.tsx";
 import { Notice } from "../ui/notice.tsx";
+import { StrengthMeter, useStrength } from "../ui/strength.tsx";
 
 /** Changes the password, which signs every other device out. */
-export function PasswordForm({ email }: { email: string }) {
+export function PasswordForm({ user }: { user: User }) {
   const policy = useNewPassword();
   const [changed, setChanged] = useState(false);
+  const [strength, onInput] = useStrength("newPassword", user);
   const form = useForm({
     fields: ["currentPassword", "newPassword"],
     check: ({ currentPassword, newPassword }) => ({
@@ -28,18 +32,28 @@ export function PasswordForm({ email }: { email: string }) {
       className="card"
       ref={form.ref}
       onSubmit={form.onSubmit}
-      onInput={() => setChanged(false)}
+      onInput={(event) => {
+        setChanged(false);
+        onInput(event);
+      }}
       noValidate
     >
       <h2>Change your password</h2>
-      {form.problems.form && <Notice tone="bad">{form.problems.form}</Notice>}
+      <FormProblem form={form} />
       {changed && (
         <Notice tone="good">
           Your password is changed. You stay signed in here; every other device has been signed out.
         </Notice>
       )}
       {/* Tells password managers whose password this is. */}
-      <input type="text" name="username" autoComplete="username" value={email} readOnly hidden />
+      <input
+        type="text"
+        name="username"
+        autoComplete="username"
+        value={user.email}
+        readOnly
+        hidden
+      />
       <PasswordField
         label="Current password"
         name="currentPassword"
@@ -55,7 +69,8 @@ export function PasswordForm({ email }: { email: string }) {
         hint={policy.hint}
         problems={form.problems}
       />
-      <Button type="submit" busy={form.busy}>
+      {!changed && <StrengthMeter strength={strength} />}
+      <Button type="submit" busy={form.busy} waiting={form.wait > 0}>
         {form.busy ? "Changing…" : "Change password"}
       </Button>
     </form>

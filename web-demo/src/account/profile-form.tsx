@@ -5,6 +5,7 @@ import { UPDATE_PROFILE } from "../queries.ts";
 import { Button } from "../ui/button.tsx";
 import { Field } from "../ui/field.tsx";
 import { useForm } from "../ui/form.ts";
+import { FormProblem } from "../ui/form-problem.tsx";
 import { useFreshSignIn } from "../ui/fresh-sign-in.tsx";
 import { Notice } from "../ui/notice.tsx";
 
@@ -42,7 +43,7 @@ export function ProfileForm({ me, field, title, label, empty, hint, onChanged }:
       noValidate
     >
       <h2>{title}</h2>
-      {form.problems.form && <Notice tone="bad">{form.problems.form}</Notice>}
+      <FormProblem form={form} />
       {saved && <Notice tone="good">Saved.</Notice>}
       <Field
         label={label}
@@ -54,7 +55,7 @@ export function ProfileForm({ me, field, title, label, empty, hint, onChanged }:
         hint={hint}
         problems={form.problems}
       />
-      <Button type="submit" busy={form.busy}>
+      <Button type="submit" busy={form.busy} waiting={form.wait > 0}>
         {form.busy ? "Saving…" : "Save"}
       </Button>
     </form>

@@ -44,7 +44,7 @@ export function AccountPage() {
               hint="Asks for your password if you signed in a while ago."
               onChanged={answer.askAgain}
             />
-            <PasswordForm email={me.email} />
+            <PasswordForm user={me} />
             <DeleteAccount />
           </div>
         </div>

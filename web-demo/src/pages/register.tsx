@@ -4,12 +4,14 @@ import { useNewPassword } from "../password.ts";
 import { Button } from "../ui/button.tsx";
 import { Field, PasswordField } from "../ui/field.tsx";
 import { useForm } from "../ui/form.ts";
-import { Notice } from "../ui/notice.tsx";
+import { FormProblem } from "../ui/form-problem.tsx";
 import { Page } from "../ui/page.tsx";
+import { StrengthMeter, useStrength } from "../ui/strength.tsx";
 
 /** Create an account; whoever does is signed in with it. */
 export function RegisterPage() {
   const newPassword = useNewPassword();
+  const [strength, onInput] = useStrength("password");
   const form = useForm({
     fields: ["name", "email", "password"],
     check: ({ name, email, password }) => ({
@@ -23,8 +25,8 @@ export function RegisterPage() {
   });
   return (
     <Page title="Create an account" className="narrow">
-      <form className="card" ref={form.ref} onSubmit={form.onSubmit} noValidate>
-        {form.problems.form && <Notice tone="bad">{form.problems.form}</Notice>}
+      <form className="card" ref={form.ref} onSubmit={form.onSubmit} onInput={onInput} noValidate>
+        <FormProblem form={form} />
         <Field label="Name" name="name" autoComplete="name" required problems={form.problems} />
         <Field
           label="E-mail"
@@ -44,7 +46,8 @@ export function RegisterPage() {
           hint={newPassword.hint}
           problems={form.problems}
         />
-        <Button look="primary" type="submit" busy={form.busy}>
+        <StrengthMeter strength={strength} />
+        <Button look="primary" type="submit" busy={form.busy} waiting={form.wait > 0}>
           {form.busy ? "Creating…" : "Create account"}
         </Button>
       </form>

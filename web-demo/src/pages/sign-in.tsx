@@ -4,6 +4,7 @@ import { goodbyeFor } from "../messages.ts";
 import { Button } from "../ui/button.tsx";
 import { Field, PasswordField } from "../ui/field.tsx";
 import { useForm } from "../ui/form.ts";
+import { FormProblem } from "../ui/form-problem.tsx";
 import { Notice } from "../ui/notice.tsx";
 import { Page } from "../ui/page.tsx";
 
@@ -23,7 +24,7 @@ export function SignInPage() {
     <Page title="Sign in" className="narrow">
       <Farewell />
       <form className="card" ref={form.ref} onSubmit={form.onSubmit} noValidate>
-        {form.problems.form && <Notice tone="bad">{form.problems.form}</Notice>}
+        <FormProblem form={form} />
         <Field
           label="E-mail"
           name="email"
@@ -41,7 +42,7 @@ export function SignInPage() {
           required
           problems={form.problems}
         />
-        <Button look="primary" type="submit" busy={form.busy}>
+        <Button look="primary" type="submit" busy={form.busy} waiting={form.wait > 0}>
           {form.busy ? "Signing in…" : "Sign in"}
         </Button>
       </form>

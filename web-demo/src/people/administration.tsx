@@ -13,6 +13,7 @@ import { Button } from "../ui/button.tsx";
 import { ConfirmButton } from "../ui/confirm-button.tsx";
 import { Done } from "../ui/done.tsx";
 import { useForm } from "../ui/form.ts";
+import { FormProblem } from "../ui/form-problem.tsx";
 import { useFreshSignIn } from "../ui/fresh-sign-in.tsx";
 import { Notice } from "../ui/notice.tsx";
 
@@ -122,7 +123,7 @@ function RoleForm({ person, save }: { person: User; save(role: string): Promise<
   });
   return (
     <form ref={form.ref} onSubmit={form.onSubmit} className="role-form">
-      {form.problems.form && <Notice tone="bad">{form.problems.form}</Notice>}
+      <FormProblem form={form} />
       <label htmlFor="role">Role</label>
       <div>
         <select id="role" name="role" defaultValue={person.role} key={person.role}>
@@ -130,7 +131,7 @@ function RoleForm({ person, save }: { person: User; save(role: string): Promise<
           <option>MANAGER</option>
           <option>ADMIN</option>
         </select>
-        <Button type="submit" busy={form.busy}>
+        <Button type="submit" busy={form.busy} waiting={form.wait > 0}>
           {form.busy ? "Saving…" : "Save role"}
         </Button>
       </div>
@@ -143,8 +144,8 @@ function SwitchOn({ act }: { act(): Promise<void> }) {
   const form = useForm({ fields: [], check: () => ({}), send: act });
   return (
     <form ref={form.ref} onSubmit={form.onSubmit}>
-      {form.problems.form && <Notice tone="bad">{form.problems.form}</Notice>}
-      <Button type="submit" busy={form.busy}>
+      <FormProblem form={form} />
+      <Button type="submit" busy={form.busy} waiting={form.wait > 0}>
         Switch on
       </Button>
     </form>

@@ -2,8 +2,8 @@ import type { ReactNode } from "react";
 import { Button } from "./button.tsx";
 import { Dialog } from "./dialog.tsx";
 import { PasswordField } from "./field.tsx";
-import { useForm } from "./form.ts";
-import { Notice } from "./notice.tsx";
+import { type FormState, useForm } from "./form.ts";
+import { FormProblem } from "./form-problem.tsx";
 
 interface ConfirmDialogProps {
   title: string;
@@ -28,8 +28,8 @@ export function ConfirmDialog({ title, confirm, act, onClose, children }: Confir
     <Dialog title={title} onClose={onClose}>
       <form ref={form.ref} onSubmit={form.onSubmit} noValidate>
         {children}
-        {form.problems.form && <Notice tone="bad">{form.problems.form}</Notice>}
-        <DialogActions look="danger" confirm={confirm} busy={form.busy} onCancel={onClose} />
+        <FormProblem form={form} />
+        <DialogActions look="danger" confirm={confirm} form={form} onCancel={onClose} />
       </form>
     </Dialog>
   );
@@ -62,7 +62,7 @@ export function PasswordDialog({
     <Dialog title={title} onClose={onClose}>
       <form ref={form.ref} onSubmit={form.onSubmit} noValidate>
         {children}
-        {form.problems.form && <Notice tone="bad">{form.problems.form}</Notice>}
+        <FormProblem form={form} />
         <PasswordField
           label="Your password"
           name="password"
@@ -70,7 +70,7 @@ export function PasswordDialog({
           required
           problems={form.problems}
         />
-        <DialogActions look={look} confirm={confirm} busy={form.busy} onCancel={onClose} />
+        <DialogActions look={look} confirm={confirm} form={form} onCancel={onClose} />
       </form>
     </Dialog>
   );
@@ -79,15 +79,15 @@ export function PasswordDialog({
 interface DialogActionsProps {
   look: "primary" | "danger";
   confirm: string;
-  busy: boolean;
+  form: FormState;
   onCancel(): void;
 }
 
-function DialogActions({ look, confirm, busy, onCancel }: DialogActionsProps) {
+function DialogActions({ look, confirm, form, onCancel }: DialogActionsProps) {
   return (
     <div className="dialog-actions">
       <Button onClick={onCancel}>Cancel</Button>
-      <Button look={look} type="submit" busy={busy}>
+      <Button look={look} type="submit" busy={form.busy} waiting={form.wait > 0}>
         {confirm}
       </Button>
     </div>

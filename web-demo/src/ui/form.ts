@@ -1,6 +1,7 @@
 import { CountersignError } from "@countersign/client";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { fieldOf, messageFor } from "../messages.ts";
+import { useCountdown } from "./countdown.ts";
 
 /** What is wrong with a form: sentences for single fields by name, and one for the form as a whole. */
 export interface Problems {
@@ -14,6 +15,8 @@ const NONE: Problems = { fields: {}, form: null };
 export interface FormState {
   ref: React.RefObject<HTMLFormElement | null>;
   busy: boolean;
+  /** For how many seconds the server takes no more tries; 0 when it does. */
+  wait: number;
   problems: Problems;
   onSubmit(event: FormEvent<HTMLFormElement>): void;
 }
@@ -35,6 +38,7 @@ export function useForm<Name extends string>(rules: FormRules<Name>): FormState 
   const ref = useRef<HTMLFormElement>(null);
   const [busy, setBusy] = useState(false);
   const [problems, setProblems] = useState(NONE);
+  const [wait, startWait] = useCountdown();
 
   useEffect(() => {
     if (Object.keys(problems.fields).length > 0) {
@@ -56,7 +60,8 @@ export function useForm<Name extends string>(rules: FormRules<Name>): FormState 
     try {
       await rules.send(values);
     } catch (error) {
-      setProblems(problemsOf(error, rules));
+      if (isThrottled(error)) startWait(error.retryAfter);
+      else setProblems(problemsOf(error, rules));
     } finally {
       setBusy(false);
     }
@@ -65,12 +70,21 @@ export function useForm<Name extends string>(rules: FormRules<Name>): FormState 
   return {
     ref,
     busy,
+    wait,
     problems,
     onSubmit(event) {
       event.preventDefault();
-      if (!busy) void submit(new FormData(event.currentTarget));
+      if (!busy && wait === 0) void submit(new FormData(event.currentTarget));
     },
   };
+}
+
+function isThrottled(error: unknown): error is CountersignError & { retryAfter: number } {
+  return (
+    error instanceof CountersignError &&
+    error.code === "RATE_LIMITED" &&
+    error.retryAfter !== undefined
+  );
 }
 
 function problemsOf(error: unknown, { fields, password }: FormRules<string>): Problems {
