@@ -8,7 +8,7 @@ use axum::http::header::{COOKIE, HeaderMap, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use countersign::config::{Flags, Profile, Settings, Variables};
-use countersign::http::read_cookie;
+use countersign::http::cookie_value;
 use countersign::sessions::RefreshToken;
 use countersign::tokens::Claims;
 use serde::de::IgnoredAny;
@@ -107,23 +107,20 @@ pub fn jwks(data: &[u8]) {
 ///
 /// One header per line.
 pub fn cookie(data: &[u8]) {
-    static SETTINGS: LazyLock<Settings> =
-        LazyLock::new(|| Settings::load_from(&Flags::default(), &Variables::new()).unwrap());
     let mut headers = HeaderMap::new();
     for line in data.split(|byte| *byte == b'\n') {
         if let Ok(value) = HeaderValue::from_bytes(line) {
             headers.append(COOKIE, value);
         }
     }
-    let cookies = read_cookie(&SETTINGS.http, &headers, true);
-    let Ok(Some(value)) = cookies.read() else {
+    let Some(value) = cookie_value(&headers, "__Host-countersign") else {
         return;
     };
-    let pair = format!("__Host-countersign={}", value.expose());
+    let pair = format!("__Host-countersign={value}");
     let mut pairs = data.split(|byte| matches!(byte, b'\n' | b';'));
     let is_there = pairs.any(|given| given.trim_ascii() == pair.as_bytes());
     assert!(is_there, "{pair}");
-    refresh_token(value.expose().as_bytes());
+    refresh_token(value.as_bytes());
 }
 
 /// A refresh token has one spelling, and its `Debug` does not show its mac.

@@ -1,7 +1,10 @@
 //! Forged tokens and key sets: good ones with a few things changed that attackers change.
 
+mod members;
 mod pieces;
 mod sets;
+mod signatures;
+mod spelling;
 mod tokens;
 
 use std::rc::Rc;
@@ -74,7 +77,10 @@ impl Forger {
     pub fn token(&mut self) -> Forged {
         let key = self.rng.choice(&self.keys).unwrap();
         let mut draft = Draft::good(key, &self.keys, &self.attacker);
-        let changes = choose(&mut self.rng, tokens::CHANGES);
+        let changes = choose(
+            &mut self.rng,
+            &[members::CHANGES, spelling::CHANGES, signatures::CHANGES],
+        );
         draft.run(&changes, &mut self.rng);
         Forged {
             changes: changes.into_iter().map(|change| change.name).collect(),
@@ -96,7 +102,7 @@ impl Forger {
             message: good.parts.join("."),
         };
         published.others.retain(|jwk| *jwk != published.jwk);
-        let changes = choose(&mut self.rng, sets::CHANGES);
+        let changes = choose(&mut self.rng, &[sets::CHANGES]);
         for change in &changes {
             (change.apply)(&mut published, &mut self.rng);
         }
@@ -109,9 +115,10 @@ impl Forger {
 }
 
 /// None seldom, one mostly.
-fn choose<T>(rng: &mut Rng, from: &'static [Change<T>]) -> Vec<&'static Change<T>> {
+fn choose<T>(rng: &mut Rng, from: &[&'static [Change<T>]]) -> Vec<&'static Change<T>> {
+    let all: Vec<_> = from.iter().copied().flatten().collect();
     let count = [0, 1, 1, 1, 1, 1, 1, 2, 2, 3][rng.usize(..10)];
-    let mut chosen: Vec<_> = (0..count).map(|_| &from[rng.usize(..from.len())]).collect();
+    let mut chosen: Vec<_> = (0..count).map(|_| all[rng.usize(..all.len())]).collect();
     chosen.sort_by_key(|change| change.stage);
     chosen
 }

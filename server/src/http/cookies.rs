@@ -33,7 +33,7 @@ pub fn read(settings: &HttpSettings, headers: &HeaderMap, origin_allowed: bool) 
 
 /// The value of the cookie `name` as it was sent. Nothing is decoded and no white space but blanks is cut off: a name in another
 /// spelling, which browsers do not hold to the rules for `__Host-`, is another name.
-fn value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+pub fn value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let lines = headers.get_all(COOKIE).into_iter();
     let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
     pairs

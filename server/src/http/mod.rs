@@ -26,7 +26,7 @@ use axum::http::header::{
 use axum::http::{Method, StatusCode};
 use axum::middleware;
 use axum::routing::get;
-pub use cookies::read as read_cookie;
+pub use cookies::value as cookie_value;
 pub use server::serve;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;

@@ -117,7 +117,11 @@ test("keys that are not for signatures, or of another kind, verify nothing", asy
     { ext: 1 },
     { d: good.x },
   ]) {
-    const verdict = tokens.verify(vector("good"), { keys: [{ ...good, ...change }] }, expected);
+    const verdict = tokens.verify(
+      vector("good"),
+      { keys: [{ ...good, ...change } as PublicJwk] },
+      expected,
+    );
     await expect(verdict, JSON.stringify(change)).rejects.toMatchObject({
       reason: "TOKEN_INVALID",
     });
