@@ -54,10 +54,6 @@ const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-p
 /// No page of another origin takes in what is ours but through CORS (Fetch, "Cross-Origin-Resource-Policy header").
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// No page that opened ours, or that ours opened, holds on to it (HTML, "cross-origin opener policies").
-const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
-/// No page of another origin embeds what is ours (Fetch, "Cross-Origin-Resource-Policy"). CORS is not touched by it.
-const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Everything at the public address.
 pub fn public_router(app: Arc<App>) -> Router {
