@@ -411,7 +411,7 @@ async fn owasp_an_operation_has_a_time_limit() {
     // Hashing takes seconds in a server like this one.
     let app = production()
         .set("passwords.memory_kib", "131072")
-        .set("passwords.iterations", "20")
+        .set("passwords.iterations", "8")
         .set("graphql.time_limit", "100ms")
         .on_sqlite()
         .await;
