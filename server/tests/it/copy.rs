@@ -242,7 +242,7 @@ async fn a_copy_that_was_killed_goes_on_where_it_was() {
     assert!(stdout.contains("goes on where it was"), "{stdout}");
     assert!(text(&second.stderr).contains("of them before"));
     let uninterrupted = succeeds(&copy(&other, &other_target));
-    assert_eq!(checksums(&stdout).len(), 14);
+    assert_eq!(checksums(&stdout).len(), 16);
     assert_eq!(checksums(&stdout), checksums(&uninterrupted));
 }
 

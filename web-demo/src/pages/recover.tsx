@@ -6,8 +6,10 @@ import { Button } from "../ui/button.tsx";
 import { Done } from "../ui/done.tsx";
 import { PasswordField } from "../ui/field.tsx";
 import { useForm } from "../ui/form.ts";
+import { FormProblem } from "../ui/form-problem.tsx";
 import { Notice } from "../ui/notice.tsx";
 import { Page } from "../ui/page.tsx";
+import { StrengthMeter, useStrength } from "../ui/strength.tsx";
 
 /** Where a recovery link leads: sets a new password by its token. */
 export function RecoverPage() {
@@ -52,6 +54,7 @@ function useTokenOfLink(): string | null {
 
 function NewPassword({ token, onDone }: { token: string; onDone: () => void }) {
   const policy = useNewPassword();
+  const [strength, onInput] = useStrength("newPassword");
   const form = useForm({
     fields: ["newPassword"],
     check: ({ newPassword }) => ({ newPassword: policy.problem(newPassword) }),
@@ -61,8 +64,8 @@ function NewPassword({ token, onDone }: { token: string; onDone: () => void }) {
     },
   });
   return (
-    <form className="card" ref={form.ref} onSubmit={form.onSubmit} noValidate>
-      {form.problems.form && <Notice tone="bad">{form.problems.form}</Notice>}
+    <form className="card" ref={form.ref} onSubmit={form.onSubmit} onInput={onInput} noValidate>
+      <FormProblem form={form} />
       <PasswordField
         label="New password"
         name="newPassword"
@@ -71,7 +74,8 @@ function NewPassword({ token, onDone }: { token: string; onDone: () => void }) {
         hint={policy.hint}
         problems={form.problems}
       />
-      <Button look="primary" type="submit" busy={form.busy}>
+      <StrengthMeter strength={strength} />
+      <Button look="primary" type="submit" busy={form.busy} waiting={form.wait > 0}>
         {form.busy ? "Setting…" : "Set password"}
       </Button>
     </form>
