@@ -5,7 +5,7 @@ import { PASSWORD_STRENGTH, type PasswordStrengthData, type Strength } from "../
 /** How long nobody has to type before the server is asked. */
 const PAUSE_MS = 300;
 
-const WORDS = ["Very easy to guess", "Easy to guess", "Too easy to guess", "Good", "Very good"];
+const WORDS = ["Very weak", "Weak", "Not strong enough", "Strong", "Very strong"];
 
 interface Typed {
   password: string;
@@ -90,5 +90,5 @@ export function StrengthMeter({ strength }: { strength: Strength | null }) {
 
 /** A hard one may be refused too: for its length, or as one that was stolen elsewhere. */
 function wordFor({ score, accepted }: Strength): string {
-  return !accepted && score > 2 ? "Not to be used" : (WORDS[score] ?? "Good");
+  return !accepted && score > 2 ? "Not to be used" : (WORDS[score] ?? "Strong");
 }
