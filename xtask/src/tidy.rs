@@ -211,7 +211,9 @@ pub(crate) fn run(project: &Project) -> Result<()> {
     for entry in walk {
         let entry = entry?;
         let path = entry.path().strip_prefix(&project.root)?.to_string_lossy();
-        let read = !path.starts_with(".git/") && !SKIPPED.iter().any(|skip| path.starts_with(skip));
+        // In a worktree `.git` is a file.
+        let is_git = path == ".git" || path.starts_with(".git/");
+        let read = !is_git && !SKIPPED.iter().any(|skip| path.starts_with(skip));
         // What is not UTF-8 is a picture or a font.
         if let (true, Ok(text)) = (
             read && entry.path().is_file(),

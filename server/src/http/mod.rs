@@ -121,14 +121,6 @@ fn covered(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
                 .layer(fixed(OPENER_POLICY, "same-origin"))
                 .layer(fixed(RESOURCE_POLICY, "same-origin"))
                 .layer(SetResponseHeaderLayer::overriding(
-                    OPENER_POLICY,
-                    HeaderValue::from_static("same-origin"),
-                ))
-                .layer(SetResponseHeaderLayer::overriding(
-                    RESOURCE_POLICY,
-                    HeaderValue::from_static("same-origin"),
-                ))
-                .layer(SetResponseHeaderLayer::overriding(
                     STRICT_TRANSPORT_SECURITY,
                     hsts,
                 ))
