@@ -270,10 +270,10 @@ fn check(path: &str, text: &str) -> Vec<String> {
 
 /// The lints of the workspace, which forbid `unsafe`, hold in a crate only if it says so.
 fn check_lints(path: &str, text: &str) -> Option<String> {
-    // The entry point of libFuzzer is an `unsafe` attribute, so that crate is outside of the workspace.
-    let is_package =
-        path.ends_with("Cargo.toml") && !path.starts_with("fuzz/") && text.contains("[package]");
-    let is_fault = is_package && !text.contains("[lints]\nworkspace = true");
+    let is_package = path.ends_with("Cargo.toml") && text.contains("[package]");
+    // A crate outside of the workspace has to say it itself.
+    let says_so = ["[lints]\nworkspace = true", "unsafe_code = \"forbid\""];
+    let is_fault = is_package && !says_so.iter().any(|lints| text.contains(lints));
     is_fault.then(|| {
         format!("{path}: [lints] workspace = true is missing: `unsafe` is forbidden in all crates")
     })
@@ -339,6 +339,8 @@ mod tests {
         assert!(check_lints("x/Cargo.toml", package).is_some());
         let lints = format!("{package}\n[lints]\nworkspace = true\n");
         assert_eq!(check_lints("x/Cargo.toml", &lints), None);
+        let own = format!("{package}\n[lints.rust]\nunsafe_code = \"forbid\"\n");
+        assert_eq!(check_lints("fuzz/Cargo.toml", &own), None);
         assert_eq!(check_lints("Cargo.toml", "[workspace]\n"), None);
     }
 
