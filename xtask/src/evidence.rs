@@ -126,16 +126,18 @@ fn has_function(text: &str, name: &str) -> bool {
     false
 }
 
-/// Whether `test("title"` or `it("title"` stands there, on one line or two, or `test.each([…])("title"`.
+/// Whether `test("title"` or `it("title"` stands there, on one line or two, or the title is one of `test.each([…])`.
 fn has_title(text: &str, title: &str) -> bool {
+    let is_named = |before: &str| {
+        let listed = before.rsplit_once("test.each([");
+        ["test(", "it("]
+            .iter()
+            .any(|call| before.trim_end().ends_with(call))
+            || listed.is_some_and(|(_, since)| !since.contains("])"))
+    };
     ['"', '\'', '`'].iter().any(|quote| {
         text.match_indices(&format!("{quote}{title}{quote}"))
-            .any(|(start, _)| {
-                let before = text[..start].trim_end();
-                ["test(", "it(", "])("]
-                    .iter()
-                    .any(|call| before.ends_with(call))
-            })
+            .any(|(start, _)| is_named(&text[..start]))
     })
 }
 
@@ -222,8 +224,8 @@ mod tests {
 
     #[test]
     fn a_title_is_that_of_a_test() {
-        let text = "test(\"signs in\", …\n  it(\n    'goes on', …\n])(\"each: %s\"\n\"no test\"\n";
-        for title in ["signs in", "goes on", "each: %s"] {
+        let text = "test(\"signs in\", …\n  it(\n    'goes on', …\ntest.each([\n\"one\",\n\"two\",\n])(\"no test\"\n";
+        for title in ["signs in", "goes on", "one", "two"] {
             assert!(has_title(text, title), "{title}");
         }
         assert!(!has_title(text, "no test") && !has_title(text, "signs"));

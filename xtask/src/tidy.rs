@@ -211,7 +211,9 @@ pub(crate) fn run(project: &Project) -> Result<()> {
     for entry in walk {
         let entry = entry?;
         let path = entry.path().strip_prefix(&project.root)?.to_string_lossy();
-        let read = !path.starts_with(".git/") && !SKIPPED.iter().any(|skip| path.starts_with(skip));
+        // In a worktree `.git` is a file.
+        let is_git = path == ".git" || path.starts_with(".git/");
+        let read = !is_git && !SKIPPED.iter().any(|skip| path.starts_with(skip));
         // What is not UTF-8 is a picture or a font.
         if let (true, Ok(text)) = (
             read && entry.path().is_file(),
@@ -268,10 +270,10 @@ fn check(path: &str, text: &str) -> Vec<String> {
 
 /// The lints of the workspace, which forbid `unsafe`, hold in a crate only if it says so.
 fn check_lints(path: &str, text: &str) -> Option<String> {
-    // The entry point of libFuzzer is an `unsafe` attribute, so that crate is outside of the workspace.
-    let is_package =
-        path.ends_with("Cargo.toml") && !path.starts_with("fuzz/") && text.contains("[package]");
-    let is_fault = is_package && !text.contains("[lints]\nworkspace = true");
+    let is_package = path.ends_with("Cargo.toml") && text.contains("[package]");
+    // A crate outside of the workspace has to say it itself.
+    let says_so = ["[lints]\nworkspace = true", "unsafe_code = \"forbid\""];
+    let is_fault = is_package && !says_so.iter().any(|lints| text.contains(lints));
     is_fault.then(|| {
         format!("{path}: [lints] workspace = true is missing: `unsafe` is forbidden in all crates")
     })
@@ -337,6 +339,8 @@ mod tests {
         assert!(check_lints("x/Cargo.toml", package).is_some());
         let lints = format!("{package}\n[lints]\nworkspace = true\n");
         assert_eq!(check_lints("x/Cargo.toml", &lints), None);
+        let own = format!("{package}\n[lints.rust]\nunsafe_code = \"forbid\"\n");
+        assert_eq!(check_lints("fuzz/Cargo.toml", &own), None);
         assert_eq!(check_lints("Cargo.toml", "[workspace]\n"), None);
     }
 

@@ -10,13 +10,14 @@ use super::{AuthEventRow, Denied, EndEvent, Storage, StorageError, UserRow};
 use crate::values::{Reason, SessionId, UnixMillis, UserId};
 
 /// One link.
-#[derive(Clone, Debug, Insertable)]
+#[derive(Clone, derive_more::Debug, Insertable)]
 #[diesel(table_name = recoveries)]
 pub struct Recovery {
     /// Whose password it sets.
     #[diesel(serialize_as = String)]
     pub user_id: UserId,
     /// The hash of its token.
+    #[debug("[redacted]")]
     pub token_hash: String,
     /// From when on it is worthless.
     #[diesel(serialize_as = i64)]

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use countersign::accounts::NewAccount;
 use countersign::config::{Flags, Settings};
-use countersign::storage::{KeyPurpose, NewNonce, Rotation, Storage, UserFilter};
+use countersign::storage::{KeyPurpose, NewNonce, Recovery, Rotation, Storage, UserFilter};
 use countersign::values::{Peer, Role, Secret, SessionId, UnixMillis};
 
 use crate::command_line::text;
@@ -165,15 +165,21 @@ async fn nothing_that_holds_a_secret_prints_it() {
         search: Some("ana@example.com".to_owned()),
         role: None,
     };
+    let recovery = Recovery {
+        user_id: user.id,
+        token_hash: "hash of a link's token".to_owned(),
+        expires_at: UnixMillis(0),
+    };
     let keys = storage.keys(KeyPurpose::Refresh).await.unwrap();
     let printed = format!(
-        "{user:?} {row:?} {settings:?} {flags:?} {account:?} {rotation:?} {nonce:?} {filter:?} {keys:?}"
+        "{user:?} {row:?} {settings:?} {flags:?} {account:?} {rotation:?} {nonce:?} {filter:?} {recovery:?} {keys:?}"
     );
-    assert!(printed.matches("[redacted]").count() >= 9, "{printed}");
+    assert!(printed.matches("[redacted]").count() >= 10, "{printed}");
     for secret in [
         &user.password_hash,
         &row.nonce,
         "hash of an attempt key",
+        "hash of a link's token",
         "hunter2",
         SECRET,
         "a secret of the tests",
