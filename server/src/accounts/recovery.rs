@@ -9,6 +9,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use super::{AccountError, Accounts};
 use crate::audit::AuthEventKind;
 use crate::clock::random;
+use crate::sessions::Target;
 use crate::storage::{Denied, Recovery, StorageError, UserRow};
 use crate::values::{Peer, Secret, UnixMillis, UserId};
 
@@ -103,7 +104,12 @@ impl Accounts {
             Err(StorageError::Denied(Denied::Missing)) if token_hash.is_some() => {
                 Err(AccountError::RecoveryInvalid)
             }
-            settled => Ok(settled?),
+            settled => {
+                settled?;
+                let target = Target::Email(user.email.as_str());
+                self.sessions.throttle().forget(target).await;
+                Ok(())
+            }
         }
     }
 }

@@ -67,20 +67,15 @@ impl Throttle {
         peer: &Peer,
         refused: AuthEventRow,
     ) -> Result<Booked, SessionError> {
-        let (kind, of) = match target {
-            Target::Email(email) => ("email", email.to_owned()),
-            Target::User(user) => ("user", user.to_string()),
-            Target::Device(device) => ("device", device.to_owned()),
-        };
         let mut charges = self.failures_of(peer);
-        charges.push(Charge {
-            key: self.key(kind, &of),
-            budget: Budget::Delay {
-                free: self.settings.free_attempts,
-                longest: self.settings.longest_delay,
-            },
-        });
+        charges.push(self.tries_of(target));
         self.book(charges, Some(refused)).await
+    }
+
+    /// There is a new password, so the tries at the old one do not count.
+    pub async fn forget(&self, target: Target<'_>) {
+        let tries = Booked(vec![self.tries_of(target)]);
+        self.give_back(tries, Charge::succeed).await;
     }
 
     /// Books the making of an account.
@@ -170,6 +165,21 @@ impl Throttle {
         };
         if let Err(error) = self.storage.book_throttle(&keys, &giving_back).await {
             tracing::warn!(%error, "a booked try could not be given back");
+        }
+    }
+
+    fn tries_of(&self, target: Target<'_>) -> Charge {
+        let (kind, of) = match target {
+            Target::Email(email) => ("email", email.to_owned()),
+            Target::User(user) => ("user", user.to_string()),
+            Target::Device(device) => ("device", device.to_owned()),
+        };
+        Charge {
+            key: self.key(kind, &of),
+            budget: Budget::Delay {
+                free: self.settings.free_attempts,
+                longest: self.settings.longest_delay,
+            },
         }
     }
 

@@ -294,3 +294,17 @@ async fn of_a_password_change_and_a_recovery_the_first_counts() {
         }
     }
 }
+
+#[tokio::test]
+async fn who_tried_the_old_password_too_often_need_not_wait_with_the_new_one() {
+    let builder = TestApp::builder().set("limits.free_attempts", "1");
+    for app in builder.on_each_database().await {
+        let ana = app.register("ana@example.com").await;
+        app.login("ana@example.com", "forgotten").await;
+        let refused = app.login("ana@example.com", PASSWORD).await;
+        assert_eq!(refused.error(), ("RATE_LIMITED", ""));
+        let token = link(&app, &ana).await;
+        assert!(is_done(&recover(&app, &token, NEW_PASSWORD).await));
+        app.login("ana@example.com", NEW_PASSWORD).await.signed_in();
+    }
+}
