@@ -53,7 +53,8 @@ impl Accounts {
             .change_password(proof, &hash, &nonce, &ended)
             .await;
         let (user, session) = self.sessions.settle(written).await.map_err(unproven)?;
-        Ok(self.sessions.grant(user, &session, now, now)?)
+        let grant = self.sessions.grant(user, &session, now, now)?;
+        Ok(self.on_device(grant, None, &hash))
     }
 
     /// Deletes the caller's account with everything but the audit trail.

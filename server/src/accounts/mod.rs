@@ -142,7 +142,7 @@ impl Accounts {
         let booked = self
             .sessions
             .throttle()
-            .book_registration(sign_in.peer)
+            .book_registration(None, sign_in.peer)
             .await?;
         let user = match self.draft(account).await {
             Err(AccountError::Busy(wait)) => {
@@ -162,8 +162,9 @@ impl Accounts {
         self.insert(user.clone(), Some(session.clone()), event)
             .await?;
         self.end_replaced(sign_in).await;
-        let now = session.created_at;
-        Ok(self.sessions.grant(user, &session, now, now)?)
+        let (now, hash) = (session.created_at, user.password_hash.clone());
+        let grant = self.sessions.grant(user, &session, now, now)?;
+        Ok(self.on_device(grant, None, &hash))
     }
 
     /// Makes an account, for an operator.
@@ -232,9 +233,13 @@ impl Accounts {
             None => None,
         };
         let id = user.as_ref().map(|user| user.id);
+        let hash = user.as_ref().map(|user| user.password_hash.clone());
         let device = id
             .zip(sign_in.device)
-            .and_then(|(id, token)| self.device_tokens.recognise(token.expose(), &id));
+            .zip(hash.as_deref())
+            .and_then(|((id, token), hash)| {
+                self.device_tokens.recognise(token.expose(), &id, hash)
+            });
         let target = match (device, &parsed) {
             (Some(device), _) => Target::Device(device),
             (None, Some(email)) => Target::Email(email.as_str()),
@@ -247,7 +252,6 @@ impl Accounts {
                 None => event,
             }
         };
-        let hash = user.as_ref().map(|user| user.password_hash.clone());
         let refused = event(AuthEventKind::LoginThrottled);
         let verified = self
             .verify(target, sign_in.peer, refused, password, hash)
@@ -262,13 +266,13 @@ impl Accounts {
         if verified
             && !disabled
             && let Some(user) = self.upgraded(user, password).await?
-            && let Some(grant) = self
-                .sessions
-                .open(user, sign_in.transport, sign_in.peer)
-                .await?
         {
-            self.end_replaced(sign_in).await;
-            return Ok(grant);
+            let hash = user.password_hash.clone();
+            let opening = self.sessions.open(user, sign_in.transport, sign_in.peer);
+            if let Some(grant) = opening.await? {
+                self.end_replaced(sign_in).await;
+                return Ok(self.on_device(grant, device, &hash));
+            }
         }
         self.storage
             .insert_event(event(AuthEventKind::LoginFailed))
@@ -300,9 +304,13 @@ impl Accounts {
         verified
     }
 
-    /// A token for the device on which this user has just signed in, for the next time.
-    pub fn device_token(&self, user: &UserId) -> Secret {
-        self.device_tokens.issue(user, &*self.rng)
+    /// The grant, with a token for the device on which the password of this hash was just typed: `device` is its id, if it has
+    /// one.
+    fn on_device(&self, mut grant: Grant, device: Option<&str>, password_hash: &str) -> Grant {
+        let id = device.map_or_else(|| DeviceTokens::new_id(&*self.rng), str::to_owned);
+        let token = self.device_tokens.issue(&id, &grant.user.id, password_hash);
+        grant.device_token = Some(token);
+        grant
     }
 
     /// The new session stands already, so a failure here is told to the log alone.
@@ -379,7 +387,8 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AccountError::ReauthenticationRequired`] when the sign-in is too old for a new address;
-    /// [`AccountError::EmailTaken`], [`AccountError::EmailInvalid`], [`AccountError::NameInvalid`].
+    /// [`AccountError::EmailTaken`], [`AccountError::EmailInvalid`], [`AccountError::NameInvalid`];
+    /// [`SessionError::Throttled`] when there were too many new addresses.
     pub async fn update_profile(
         &self,
         caller: &Identity,
@@ -404,6 +413,12 @@ impl Accounts {
         }
         if change.email.is_some() {
             self.check_fresh(caller)?;
+            // Stays booked: each answer tells of one address whether it has an account.
+            let _ = self
+                .sessions
+                .throttle()
+                .book_registration(Some(&caller.user), peer)
+                .await?;
         }
         let event = self
             .audit

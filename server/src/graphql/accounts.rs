@@ -8,7 +8,7 @@ use super::error::{password_reason, public};
 use super::guard::{RequireBody, RequireLogin, RequireRole};
 use super::paging::{Page, cursor, page_size};
 use super::scalars::{DateTime, Role, TokenTransport};
-use super::sessions::{AuthPayload, answer_sign_in, sign_in};
+use super::sessions::{AuthPayload, answer, sign_in};
 use crate::accounts::{self, AccountError, NewAccount};
 use crate::values::{self, Secret, UserId};
 
@@ -282,7 +282,7 @@ impl AccountMutation {
             .register(account, &sign_in(ctx, transport)?)
             .await
             .map_err(public)?;
-        Ok(answer_sign_in(ctx, grant))
+        Ok(answer(ctx, grant))
     }
 
     /// Signs in with an address and a password.
@@ -302,7 +302,7 @@ impl AccountMutation {
             .login(&email, &password, &sign_in(ctx, transport)?)
             .await
             .map_err(public)?;
-        Ok(answer_sign_in(ctx, grant))
+        Ok(answer(ctx, grant))
     }
 
     /// Changes one's own name or address. Changing the email needs a fresh auth_time.

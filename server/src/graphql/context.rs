@@ -107,11 +107,6 @@ impl Cookies {
         self.device.as_ref()
     }
 
-    /// Has the browser keep a token that the device is recognised by.
-    pub fn remember_device(&self, token: Secret) {
-        self.writes().device = Some(CookieWrite::Set(token, DEVICE_LIFE));
-    }
-
     /// The refresh token in the cookie.
     ///
     /// # Errors
@@ -135,12 +130,16 @@ impl Cookies {
         }
     }
 
-    /// Puts the grant's refresh token into the cookie.
+    /// Puts the grant's refresh token into the session's cookie, and the device's token into the other one.
     pub fn set(&self, grant: &Grant) {
-        self.writes().session = Some(CookieWrite::Set(
+        let mut writes = self.writes();
+        writes.session = Some(CookieWrite::Set(
             grant.refresh_token.clone(),
             grant.refresh_expires_in,
         ));
+        if let Some(token) = &grant.device_token {
+            writes.device = Some(CookieWrite::Set(token.clone(), DEVICE_LIFE));
+        }
     }
 
     /// Has the browser forget the cookie.

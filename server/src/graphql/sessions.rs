@@ -66,15 +66,6 @@ pub fn sign_in<'a>(ctx: &'a Context<'_>, transport: TokenTransport) -> Result<Si
     })
 }
 
-/// The answer of a sign-in, which the device is recognised by from now on where the session has a cookie.
-pub fn answer_sign_in(ctx: &Context<'_>, grant: Grant) -> AuthPayload {
-    if grant.transport == Transport::Cookie {
-        let device = ctx.accounts().device_token(&grant.user.id);
-        ctx.cookie().remember_device(device);
-    }
-    answer(ctx, grant)
-}
-
 /// Turns a grant into the answer, and into the cookie where that is the session's transport.
 pub fn answer(ctx: &Context<'_>, grant: Grant) -> AuthPayload {
     if grant.transport == Transport::Cookie {

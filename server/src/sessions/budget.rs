@@ -63,17 +63,21 @@ impl Charge {
         }
     }
 
-    pub(super) fn undo(&self, row: &mut ThrottleRow, now: UnixMillis) {
-        row.tries = (row.tries - 1).max(0);
+    /// `at` is when the try was booked that did not take place.
+    pub(super) fn undo(&self, row: &mut ThrottleRow, at: UnixMillis) {
         match self.budget {
-            Budget::Delay { free, .. } if row.tries < i64::from(free) => row.free_at = now,
-            // The delay stays: another try may have been booked meanwhile.
-            Budget::Delay { .. } => {}
+            Budget::Delay { free, longest } => {
+                // Unless another try was booked meanwhile, whose delay stays.
+                if row.free_at == at + delay(row.tries - i64::from(free), longest) {
+                    row.free_at = at;
+                }
+            }
             Budget::Rate(rate) => {
                 row.free_at = row.free_at - rate.interval();
                 row.forgotten_at = row.free_at;
             }
         }
+        row.tries = (row.tries - 1).max(0);
     }
 }
 
@@ -166,16 +170,34 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_take_place_leaves_no_delay_while_free_tries_are_left() {
+    fn what_did_not_take_place_costs_nothing() {
+        for tries in [1, 2, 12] {
+            let (charge, mut row) = charge(Budget::Delay {
+                free: 2,
+                longest: Duration::from_secs(300),
+            });
+            let mut now = UnixMillis(START);
+            for _ in 0..tries {
+                charge.book(&mut row, now);
+                now = now + charge.wait(&row, now);
+            }
+            charge.book(&mut row, now);
+            charge.undo(&mut row, now);
+            assert_eq!((row.tries, charge.wait(&row, now)), (tries, Duration::ZERO));
+        }
+    }
+
+    #[test]
+    fn what_did_not_take_place_takes_no_delay_from_another_try() {
         let (charge, mut row) = charge(Budget::Delay {
-            free: 2,
+            free: 1,
             longest: Duration::from_secs(300),
         });
         let now = UnixMillis(START);
-        for _ in 0..2 {
-            charge.book(&mut row, now);
-        }
+        charge.book(&mut row, now);
+        let later = now + Duration::from_secs(1);
+        charge.book(&mut row, later);
         charge.undo(&mut row, now);
-        assert_eq!((row.tries, charge.wait(&row, now)), (1, Duration::ZERO));
+        assert_eq!(charge.wait(&row, later), Duration::from_secs(2));
     }
 }

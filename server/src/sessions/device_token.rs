@@ -1,7 +1,7 @@
 //! The devices that somebody signed in on before (OWASP, "Slow Down Online Guessing Attacks with Device Cookies").
 //!
-//! A device's token opens nothing. It shows only that the right password was once typed there, and so gives the device a budget
-//! of its own for wrong ones.
+//! A device's token opens nothing. It shows only that the password was typed there, and so gives the device a budget of its own
+//! for wrong ones. A new password makes it worthless: who knew the old one is a stranger to the new.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -19,23 +19,39 @@ impl DeviceTokens {
         Self(mac)
     }
 
-    /// A token for a device on which `user` has just signed in.
-    pub fn issue(&self, user: &UserId, rng: &Rng) -> Secret {
-        let body = format!("v1.{user}.{}", BASE64URL.encode(random::<16>(rng)));
-        let mac = BASE64URL.encode(self.0.tag(body.as_bytes()));
+    /// A random id for a device that has none.
+    pub fn new_id(rng: &Rng) -> String {
+        BASE64URL.encode(random::<16>(rng))
+    }
+
+    /// The token of the device `id`, on which `user` has just signed in with the password of this hash.
+    pub fn issue(&self, id: &str, user: &UserId, password_hash: &str) -> Secret {
+        let body = format!("v1.{user}.{id}");
+        let mac = BASE64URL.encode(self.0.tag(&message(&body, password_hash)));
         Secret::new(format!("{body}.{mac}"))
     }
 
-    /// The random id in a token that was issued to `user`; `None` for every other text.
-    pub fn recognise<'a>(&self, token: &'a str, user: &UserId) -> Option<&'a str> {
+    /// The id in a token that was issued to `user` when the password was the one of this hash; `None` for every other text.
+    pub fn recognise<'a>(
+        &self,
+        token: &'a str,
+        user: &UserId,
+        password_hash: &str,
+    ) -> Option<&'a str> {
         let (body, mac) = token.rsplit_once('.')?;
         let id = body
             .strip_prefix("v1.")?
             .strip_prefix(&user.to_string())?
             .strip_prefix('.')?;
         let mac = BASE64URL.decode(mac).ok()?;
-        self.0.verifies(body.as_bytes(), &mac).then_some(id)
+        let message = message(body, password_hash);
+        self.0.verifies(&message, &mac).then_some(id)
     }
+}
+
+/// No hash has a line break, so no two tokens have the same message.
+fn message(body: &str, password_hash: &str) -> Vec<u8> {
+    format!("{body}\n{password_hash}").into_bytes()
 }
 
 #[cfg(test)]
@@ -54,15 +70,19 @@ mod tests {
             UserId::new(UnixMillis(1), [1; 10]),
             UserId::new(UnixMillis(1), [2; 10]),
         );
-        let token = tokens.issue(&ana, &SystemRandom::new());
+        let token = tokens.issue(&DeviceTokens::new_id(&SystemRandom::new()), &ana, "hash");
         let token = token.expose();
-        assert!(tokens.recognise(token, &ana).is_some());
-        assert_eq!(tokens.recognise(token, &bob), None);
-        assert_eq!(others.recognise(token, &ana), None);
+        assert!(tokens.recognise(token, &ana, "hash").is_some());
+        assert_eq!(
+            tokens.recognise(token, &ana, "hash of a new password"),
+            None
+        );
+        assert_eq!(tokens.recognise(token, &bob, "hash"), None);
+        assert_eq!(others.recognise(token, &ana, "hash"), None);
         let of_bob = token.replace(&ana.to_string(), &bob.to_string());
-        assert_eq!(tokens.recognise(&of_bob, &bob), None);
+        assert_eq!(tokens.recognise(&of_bob, &bob, "hash"), None);
         for cut in 0..token.len() {
-            assert_eq!(tokens.recognise(&token[..cut], &ana), None, "{cut}");
+            assert_eq!(tokens.recognise(&token[..cut], &ana, "hash"), None, "{cut}");
         }
     }
 }

@@ -70,6 +70,8 @@ pub struct Grant {
     pub refresh_token: Secret,
     /// How long it is good for if it is not used.
     pub refresh_expires_in: Duration,
+    /// What the device is recognised by from now on, where the password was typed for this.
+    pub device_token: Option<Secret>,
 }
 
 /// An attempt key of fewer bytes could be guessed; one of more is no key.
@@ -217,6 +219,7 @@ impl Sessions {
             refresh_expires_in: Duration::from_secs(
                 session.refresh_expires_at.since(now).as_secs(),
             ),
+            device_token: None,
         })
     }
 

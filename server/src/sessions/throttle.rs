@@ -44,7 +44,10 @@ pub enum Target<'a> {
 
 /// What was booked for one try.
 #[must_use = "what is not given back stays booked"]
-pub struct Booked(Vec<Charge>);
+pub struct Booked {
+    charges: Vec<Charge>,
+    at: UnixMillis,
+}
 
 impl Throttle {
     /// Counts in `storage`; `mac` hides in its keys what they count.
@@ -74,17 +77,30 @@ impl Throttle {
 
     /// There is a new password, so the tries at the old one do not count.
     pub async fn forget(&self, target: Target<'_>) {
-        let tries = Booked(vec![self.tries_of(target)]);
+        let tries = Booked {
+            charges: vec![self.tries_of(target)],
+            at: self.clock.now(),
+        };
         self.give_back(tries, Charge::succeed).await;
     }
 
-    /// Books the making of an account.
+    /// Books an e-mail address that somebody wants to have, for a new account or, where `user` is one, for theirs: the answer
+    /// tells whether another account has it.
     ///
     /// # Errors
     /// [`SessionError::Throttled`] with the time after which the next one is allowed.
-    pub async fn book_registration(&self, peer: &Peer) -> Result<Booked, SessionError> {
-        let rates = [("registrations", self.settings.registrations_per_hour)];
-        self.book(self.rates_of(peer, &rates), None).await
+    pub async fn book_registration(
+        &self,
+        user: Option<&UserId>,
+        peer: &Peer,
+    ) -> Result<Booked, SessionError> {
+        let rate = self.settings.registrations_per_hour;
+        let mut charges = self.rates_of(peer, &[("registrations", rate)]);
+        charges.extend(user.zip(rate).map(|(user, rate)| Charge {
+            key: self.key("registrations", &user.to_string()),
+            budget: Budget::Rate(rate),
+        }));
+        self.book(charges, None).await
     }
 
     /// Books what was wrong and needs no budget to be tried, such as a refresh token that we did not make: passwords can be
@@ -117,53 +133,63 @@ impl Throttle {
 
     async fn book(
         &self,
-        mut charges: Vec<Charge>,
+        charges: Vec<Charge>,
         refused: Option<AuthEventRow>,
     ) -> Result<Booked, SessionError> {
-        charges.sort_by(|one, other| one.key.cmp(&other.key));
-        let keys: Vec<String> = charges.iter().map(|charge| charge.key.clone()).collect();
-        if keys.is_empty() {
-            return Ok(Booked(charges));
+        let at = self.clock.now();
+        let booked = Booked { charges, at };
+        if booked.charges.is_empty() {
+            return Ok(booked);
         }
         // Most of a flood is refused here, without a transaction.
-        let mut found = self.storage.find_throttle(&keys).await?;
-        found.sort_by(|one, other| one.key.cmp(&other.key));
-        if let Some((charge, wait)) = longest_wait(&charges, &found, self.clock.now()) {
-            if let Some(event) = refused {
-                self.storage.note_throttled(&charge.key, event).await?;
-            }
-            return Err(SessionError::Throttled(wait));
-        }
+        self.refuse(&booked, refused.clone()).await?;
         let booking = |rows: &mut [ThrottleRow]| {
-            let now = self.clock.now();
-            if let Some((_, wait)) = longest_wait(&charges, rows, now) {
+            if let Some((_, wait)) = longest_wait(&booked.charges, rows, at) {
                 return Err(Denied::Throttled(wait));
             }
-            each(&charges, rows, |charge, row| charge.book(row, now));
+            booked.each(rows, |charge, row| charge.book(row, at));
             Ok(())
         };
-        match self.storage.book_throttle(&keys, &booking).await {
-            Ok(()) => Ok(Booked(charges)),
+        match self.storage.book_throttle(&booked.keys(), &booking).await {
+            Ok(()) => Ok(booked),
             Err(StorageError::Denied(Denied::Throttled(wait))) => {
+                self.refuse(&booked, refused).await?;
                 Err(SessionError::Throttled(wait))
             }
             Err(other) => Err(other.into()),
         }
     }
 
+    /// Refuses what there has been too much of, and has the audit trail say so.
+    async fn refuse(
+        &self,
+        booked: &Booked,
+        refused: Option<AuthEventRow>,
+    ) -> Result<(), SessionError> {
+        let found = self.storage.find_throttle(&booked.keys()).await?;
+        let Some((charge, wait)) = longest_wait(&booked.charges, &found, booked.at) else {
+            return Ok(());
+        };
+        if let Some(event) = refused {
+            self.storage.note_throttled(&charge.key, event).await?;
+        }
+        Err(SessionError::Throttled(wait))
+    }
+
     /// A failure here costs the caller a part of the budget, and nothing more.
     async fn give_back(&self, booked: Booked, change: fn(&Charge, &mut ThrottleRow, UnixMillis)) {
-        let charges = booked.0;
-        let keys: Vec<String> = charges.iter().map(|charge| charge.key.clone()).collect();
-        if keys.is_empty() {
+        if booked.charges.is_empty() {
             return;
         }
         let giving_back = |rows: &mut [ThrottleRow]| {
-            let now = self.clock.now();
-            each(&charges, rows, |charge, row| change(charge, row, now));
+            booked.each(rows, |charge, row| change(charge, row, booked.at));
             Ok(())
         };
-        if let Err(error) = self.storage.book_throttle(&keys, &giving_back).await {
+        let given_back = self
+            .storage
+            .book_throttle(&booked.keys(), &giving_back)
+            .await;
+        if let Err(error) = given_back {
             tracing::warn!(%error, "a booked try could not be given back");
         }
     }
@@ -226,7 +252,29 @@ impl Throttle {
     }
 }
 
-/// Both are sorted by key; of the rows some may be missing.
+impl Booked {
+    /// In their order, in which every transaction locks their rows.
+    fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<_> = self
+            .charges
+            .iter()
+            .map(|charge| charge.key.clone())
+            .collect();
+        keys.sort();
+        keys
+    }
+
+    fn each(&self, rows: &mut [ThrottleRow], change: impl Fn(&Charge, &mut ThrottleRow)) {
+        for row in rows {
+            let charge = self.charges.iter().find(|charge| charge.key == row.key);
+            if let Some(charge) = charge {
+                change(charge, row);
+            }
+        }
+    }
+}
+
+/// The charge that has to wait longest. A row that is missing has not been used.
 fn longest_wait<'a>(
     charges: &'a [Charge],
     rows: &[ThrottleRow],
@@ -239,10 +287,4 @@ fn longest_wait<'a>(
     waits
         .filter(|(_, wait)| !wait.is_zero())
         .max_by_key(|(_, wait)| *wait)
-}
-
-fn each(charges: &[Charge], rows: &mut [ThrottleRow], change: impl Fn(&Charge, &mut ThrottleRow)) {
-    for (charge, row) in charges.iter().zip(rows) {
-        change(charge, row);
-    }
 }

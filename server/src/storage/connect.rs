@@ -307,7 +307,7 @@ pub(super) trait Dialect {
     async fn notify(&mut self) -> QueryResult<()>;
     /// Writes lines of the audit trail.
     async fn insert_events(&mut self, events: Vec<AuthEventRow>) -> QueryResult<()>;
-    /// The rows of these keys in their order, locked; those that are missing are new ones.
+    /// The rows of these keys, which are sorted, locked; those that are missing are new ones.
     async fn lock_throttle(&mut self, keys: &[String]) -> QueryResult<Vec<ThrottleRow>>;
     /// Writes rows that were locked.
     async fn save_throttle(&mut self, rows: Vec<ThrottleRow>) -> QueryResult<()>;
@@ -402,20 +402,17 @@ impl Dialect for AsyncPgConnection {
         Ok(())
     }
 
-    /// Rows have to be there to be locked, and are always locked in the same order: two transactions never wait for each other.
+    /// One statement makes the rows that are missing and locks the others, so none can be deleted in between. As the keys are
+    /// sorted, no two transactions wait for each other.
     async fn lock_throttle(&mut self, keys: &[String]) -> QueryResult<Vec<ThrottleRow>> {
         let unused: Vec<_> = keys.iter().cloned().map(ThrottleRow::unused).collect();
         diesel::insert_into(throttle::table)
             .values(unused)
-            .on_conflict_do_nothing()
-            .execute(self)
-            .await?;
-        throttle::table
-            .filter(throttle::key.eq_any(keys))
-            .order(throttle::key)
-            .select(ThrottleRow::as_select())
-            .for_update()
-            .load(self)
+            .on_conflict(throttle::key)
+            .do_update()
+            .set(throttle::key.eq(excluded(throttle::key)))
+            .returning(ThrottleRow::as_returning())
+            .get_results(self)
             .await
     }
 

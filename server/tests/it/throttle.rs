@@ -150,7 +150,9 @@ async fn a_device_that_signed_in_before_is_not_slowed_by_strangers() {
         ] {
             assert_eq!(login_on(&app, &foreign, PASSWORD).await.error(), LIMITED);
         }
-        let ana = login_on(&app, &device, PASSWORD).await.signed_in();
+        let again = login_on(&app, &device, PASSWORD).await;
+        assert_eq!(device_of(&again), device, "one device has one budget");
+        let ana = again.signed_in();
         assert_eq!(
             login_on(&app, "", PASSWORD).await.error(),
             LIMITED,
@@ -177,6 +179,49 @@ async fn a_device_that_signed_in_before_is_not_slowed_by_strangers() {
             1,
             "the device's cookie stays"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_knew_an_older_password_is_a_stranger() {
+    for app in builder().on_each_database().await {
+        app.register("ana@example.com").await;
+        let device = device_of(&app.login_by_cookie("ana@example.com", None).await);
+        let ana = login_on(&app, &device, PASSWORD).await.signed_in();
+        guess(&app, "ana@example.com", 5).await;
+        let change = format!(
+            "mutation {{ changePassword(input: {{ currentPassword: \"{PASSWORD}\", newPassword: \"another long good one\" }}) {{ sessionId }} }}"
+        );
+        let bearer = format!("Bearer {}", ana.access_token);
+        let headers = [("origin", app.origin.as_str()), ("authorization", &bearer)];
+        let changed = app.send(json!({ "query": change }), &headers).await;
+        assert_ne!(device_of(&changed), device);
+        assert_eq!(login_on(&app, &device, WRONG).await.error(), LIMITED);
+        assert_eq!(
+            login_on(&app, &device_of(&changed), WRONG).await.error(),
+            BAD
+        );
+    }
+}
+
+#[tokio::test]
+async fn new_addresses_cannot_be_tried_without_end() {
+    let builder = builder().set("limits.registrations_per_hour", "2");
+    for app in builder.on_each_database().await {
+        let ana = app.register("ana@example.com").await;
+        let change = async |email: &str| {
+            let query = format!(
+                "mutation {{ updateProfile(input: {{ email: \"{email}\" }}) {{ email }} }}"
+            );
+            act(&app, &ana, &query).await
+        };
+        change("ana@example.com").await.text("updateProfile.email");
+        change("ana@example.org").await.text("updateProfile.email");
+        let renewed = app.refresh(&ana.refresh_token).await.signed_in();
+        let query = "mutation { updateProfile(input: { email: \"bob@example.com\" }) { email } }";
+        assert_eq!(act(&app, &renewed, query).await.error(), LIMITED);
+        let query = "mutation { updateProfile(input: { name: \"Anna\" }) { name } }";
+        act(&app, &renewed, query).await.text("updateProfile.name");
     }
 }
 
