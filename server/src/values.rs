@@ -7,6 +7,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use email_address::{EmailAddress, Options};
+use icu_properties::props::{
+    CanonicalCombiningClass, DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup,
+    JoiningType,
+};
+use icu_properties::{CodePointMapData, CodePointSetData};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use unicode_script::{Script, UnicodeScript as _};
@@ -123,8 +128,9 @@ uuid_id!(
 /// An e-mail address as accounts are told apart by it: NFC, lower case, at most 254 bytes (RFC 5321 §4.5.3.1), the domain in
 /// its ASCII form (RFC 5891 §4.4).
 ///
-/// The part before the `@` holds nothing that is only another shape of plainer characters, such as full-width letters, nothing
-/// invisible, and no word of two alphabets: such an address would pass for another one among those who read it.
+/// The part before the `@` is not in quotes. It holds nothing that is only another shape of plainer characters, such as
+/// full-width letters, nothing invisible, and no word of two alphabets: such an address would pass for another one among those
+/// who read it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
@@ -133,8 +139,8 @@ impl Email {
     pub fn parse(text: &str) -> Option<Self> {
         let (local, domain) = text.trim().rsplit_once('@')?;
         let local = lower_case(local);
-        let plain = local.nfkc().eq(local.chars()) && !local.contains(is_unseen);
-        if !plain || mixes_alphabets(&local) {
+        // In quotes, every other part could be written once more: "ana" is ana (RFC 5321 §4.1.2).
+        if local.contains('"') || imitates(&local) {
             return None;
         }
         // Maps what UTS 46 takes for the same: case, full-width letters and dots. One spelling is left.
@@ -182,8 +188,8 @@ impl From<String> for Email {
 
 /// What a person is called: 1 to 100 characters, NFC, one line, a letter or digit among them.
 ///
-/// It holds nothing that could imitate another name: no invisible characters, no word of two alphabets, no runs of spaces and
-/// no piles of marks.
+/// It holds nothing that could imitate another name: no other shapes of plainer characters, no invisible ones, no word of two
+/// alphabets, no runs of spaces and no piles of marks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -194,14 +200,15 @@ impl Name {
     /// Trims, normalises and checks; `None` when it is not as described above.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        if text.contains(is_unseen) {
+        // Line breaks are spaces, too, and a name has none.
+        if text.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
             return None;
         }
         let words: Vec<&str> = text.split_whitespace().collect();
         let normalised: String = words.join(" ").nfc().collect();
         let length = normalised.chars().count();
         let named = normalised.contains(char::is_alphanumeric);
-        let honest = !words.into_iter().any(mixes_alphabets) && !piles_marks(&normalised);
+        let honest = !normalised.split(' ').any(imitates) && !piles_marks(&normalised);
         ((1..=Self::MAX_CHARS).contains(&length) && named && honest).then_some(Self(normalised))
     }
 
@@ -217,18 +224,63 @@ fn lower_case(text: &str) -> String {
     lower.nfc().collect()
 }
 
-/// Control characters, and those that reorder or hide text: they let one name imitate another (Unicode TR36 §2.10).
+/// Whether a word in NFC could pass for another one.
+fn imitates(word: &str) -> bool {
+    let unseen = word
+        .char_indices()
+        .any(|(at, c)| is_unseen(c) && !is_needed(c, &word[..at], &word[at + c.len_utf8()..]));
+    unseen || word.contains(is_disguised) || mixes_alphabets(word)
+}
+
+/// Characters that reorder or hide text, have no picture or are nobody's: control and format characters, private and unassigned
+/// ones, those that are ignored where they mean nothing (Unicode TR36 §2.10), and two with a blank picture.
 fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
-            | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}'
-            | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
+    let category = CodePointMapData::<GeneralCategory>::new().get(c);
+    GeneralCategoryGroup::Other
+        .union(GeneralCategoryGroup::LineSeparator)
+        .union(GeneralCategoryGroup::ParagraphSeparator)
+        .contains(category)
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+        || matches!(c, '\u{2800}' | '\u{1D159}')
+}
+
+/// Whether an unseen character does something to what stands beside it: a joiner where a script needs it (RFC 5892, A.1 and
+/// A.2), and the selector that makes a symbol an emoji.
+fn is_needed(c: char, before: &str, after: &str) -> bool {
+    let Some(last) = before.chars().next_back() else {
+        return false;
+    };
+    let class = CodePointMapData::<CanonicalCombiningClass>::new().get(last);
+    let after_virama = class == CanonicalCombiningClass::Virama;
+    match c {
+        '\u{200D}' => after_virama,
+        '\u{200C}' => {
+            let joining = |c| CodePointMapData::<JoiningType>::new().get(c);
+            let shown = |joining: &JoiningType| *joining != JoiningType::Transparent;
+            let left = before.chars().rev().map(joining).find(shown);
+            let right = after.chars().map(joining).find(shown);
+            let joins_on = [JoiningType::LeftJoining, JoiningType::DualJoining];
+            let joins_back = [JoiningType::RightJoining, JoiningType::DualJoining];
+            after_virama
+                || left.is_some_and(|left| joins_on.contains(&left))
+                    && right.is_some_and(|right| joins_back.contains(&right))
+        }
+        '\u{FE0F}' => {
+            CodePointMapData::<GeneralCategory>::new().get(last) == GeneralCategory::OtherSymbol
+        }
+        _ => false,
+    }
+}
+
+/// Whether a character in NFC is only another shape of plainer ones, such as a full-width letter. Unicode takes some letters of
+/// Armenian, Thai and Lao for that, too, which are the usual way to write them.
+fn is_disguised(c: char) -> bool {
+    let usual = ['\u{587}', '\u{E33}', '\u{EB3}', '\u{EDC}', '\u{EDD}'];
+    !usual.contains(&c) && !std::iter::once(c).nfkc().eq([c])
 }
 
 /// Whether a word has letters of two alphabets that look alike, as `Аna` with a Cyrillic А (UTS 39 §5.1). Names of one alphabet
-/// pass whichever it is, and so do Chinese and Japanese characters beside Latin ones. Joiners and variation selectors mean
-/// something in other scripts; in these they are only unseen.
+/// pass whichever it is, and so do Chinese and Japanese characters beside Latin ones.
 fn mixes_alphabets(word: &str) -> bool {
     const ALIKE: [Script; 5] = [
         Script::Latin,
@@ -238,9 +290,7 @@ fn mixes_alphabets(word: &str) -> bool {
         Script::Cherokee,
     ];
     let used = |script: &&Script| word.chars().any(|c| c.script() == **script);
-    let count = ALIKE.iter().filter(used).count();
-    let hidden = |c| matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}');
-    count > 1 || (count == 1 && word.contains(hidden))
+    ALIKE.iter().filter(used).count() > 1
 }
 
 /// Whether more than four marks stand on one letter (UTS 39 §5.4): no language needs so many, and they cover other lines.
@@ -563,6 +613,9 @@ mod tests {
             "mike@example.com.",
             "mike@xn--a.com",
             "mike@-.com",
+            "\"mike\"@example.com",
+            "\"mike \"@example.com",
+            "mi\"ke@example.com",
         ] {
             assert!(Email::parse(text).is_none(), "{text:?}");
         }
@@ -583,6 +636,8 @@ mod tests {
             "",
             "  ",
             "a\nb",
+            "a\u{85}b",
+            "a\u{2028}b",
             "a\0b",
             "evil\u{202E}live",
             "\u{3164}",
@@ -591,6 +646,23 @@ mod tests {
             "An\u{200B}a",
             "An\u{200D}a",
             "Ana\u{FE0F}",
+            "7\u{FE0F}",
+            "7\u{200D}",
+            "田中\u{200D}",
+            "\u{200D}1",
+            "\u{200C}علی",
+            "علی\u{200C}",
+            "علی\u{200D}رضا",
+            "मोहन्\u{200D}\u{200D}दास",
+            "मो\u{200D}हन",
+            // Private, unassigned, music, shorthand, a number sign that shapes what follows, a blank of braille.
+            "Ana\u{E000}",
+            "Ana\u{378}",
+            "Ana\u{1D173}",
+            "Ana\u{1BCA0}",
+            "Ana\u{110BD}",
+            "Ana\u{2800}",
+            "Ana\u{34F}",
             "Z\u{300}\u{301}\u{302}\u{303}\u{304}\u{305}alg",
             &"x".repeat(101),
         ] {
@@ -608,6 +680,17 @@ mod tests {
         ] {
             assert!(Name::parse(text).is_none(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_name_in_other_shapes_of_letters_imitates_another() {
+        for text in ["𝐀dmin", "ａdmin", "Ⓐdmin", "ﬁona", "ᴬna", "A\u{2024}na"] {
+            assert!(Name::parse(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_pass_in_the_spelling_of_their_language() {
         for text in [
             "Анна",
             "Пётр Ильич",
@@ -625,6 +708,19 @@ mod tests {
             "สมชาย",
             "Jean-Luc 3",
             "X Æ A-12",
+            "Zoë",
+            "Zoe\u{308}",
+            "山田\u{3000}太郎",
+            "髙橋 﨑",
+            "สำราญ อำนาจ",
+            "ໜູນ້ອຍ",
+            "Սևակ",
+            "ශ්\u{200D}රී",
+            "മോഹൻ",
+            "ক্\u{200C}ষ",
+            "محمد",
+            "אַבְרָהָם",
+            "Ana ❤\u{FE0F}",
         ] {
             assert!(Name::parse(text).is_some(), "{text:?}");
         }

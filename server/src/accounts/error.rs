@@ -14,9 +14,9 @@ pub enum AccountError {
     /// Another account has the address.
     #[error("An account with this e-mail address exists already.")]
     EmailTaken,
-    /// The name is empty, too long or holds invisible characters.
+    /// The name is empty, too long, or holds what is invisible or imitates.
     #[error(
-        "A name has 1 to 100 characters, a letter or digit among them, and no line breaks or invisible characters."
+        "A name has 1 to 100 characters, a letter or digit among them, in one line, and no invisible or look-alike characters."
     )]
     NameInvalid,
     /// The password has fewer characters than the policy asks for.

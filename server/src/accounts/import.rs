@@ -55,9 +55,9 @@ pub enum ImportFault {
     /// No mail can be sent to the address.
     #[error("email is not a valid e-mail address")]
     Email,
-    /// The name is empty, too long or holds invisible characters.
+    /// The name is empty, too long, or holds what is invisible or imitates.
     #[error(
-        "name has to have 1 to 100 characters, a letter or digit among them, and nothing invisible"
+        "name has to have 1 to 100 characters, a letter or digit among them, nothing invisible and nothing that imitates other letters"
     )]
     Name,
     /// The id is no UUID in its canonical spelling.
