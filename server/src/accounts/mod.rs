@@ -18,7 +18,9 @@ use std::time::Duration;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-pub use breached::{Breached, BuildError, BuildPhase, BuildProgress, FilterFault, build_filter};
+pub use breached::{
+    Breached, BuildError, BuildPhase, BuildProgress, Built, FilterFault, ListFormat, build_filter,
+};
 pub use error::AccountError;
 pub use import::{ImportFault, ImportLine, Imported};
 pub use password::{Passwords, Strength};

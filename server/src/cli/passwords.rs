@@ -13,8 +13,8 @@ use crate::accounts::{BuildPhase, BuildProgress, build_filter};
 pub(super) enum PasswordsCommand {
     /// Make the filter for COUNTERSIGN_PASSWORDS__BREACHED of lists of stolen passwords
     BuildFilter {
-        /// Files or folders: Have I Been Pwned's SHA-1 list (`SHA1:count` lines, or a folder of files named by the first five
-        /// digits), or a password in each line
+        /// Have I Been Pwned's SHA-1 list (a file of `SHA1:count` lines, or a folder of files named by the first five digits),
+        /// or files with a password in each line
         #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
         from: Vec<PathBuf>,
         /// The filter. Beside it 8 bytes for each password are needed meanwhile
@@ -25,8 +25,15 @@ pub(super) enum PasswordsCommand {
 
 pub(super) fn run(command: PasswordsCommand) -> anyhow::Result<()> {
     let PasswordsCommand::BuildFilter { from, to } = command;
-    let count = build_filter(&from, &to, &mut *progress())?;
-    println!("{} has {} passwords.", to.display(), HumanCount(count));
+    let built = build_filter(&from, &to, &mut *progress())?;
+    for (list, format) in from.iter().zip(&built.formats) {
+        match format {
+            Some(format) => println!("{}: {format}", list.display()),
+            None => println!("{}: nothing", list.display()),
+        }
+    }
+    let count = HumanCount(built.passwords);
+    println!("{} has {count} passwords.", to.display());
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use xorf::{BinaryFuse16, DmaSerializable as _};
 
-use super::lists::List;
+use super::lists::{List, ListFormat};
 use super::{CHECKSUM, Descriptor, ENTRY, HEADER, MAGIC, MOST_BITS, VERSION, sha256, shard_of};
 
 /// How many passwords a shard has, about: 36 KB of filter.
@@ -23,6 +23,14 @@ pub enum BuildError {
     /// A folder without a file.
     #[error("{0} holds no file")]
     Empty(PathBuf),
+    /// A file in a folder that is not named as the lists in a folder are.
+    #[error(
+        "{0} is not named by five digits of a hash, as the files in a folder have to be: name lists of another kind themselves"
+    )]
+    Stray(PathBuf),
+    /// The filter would take the place of a list.
+    #[error("{0} is one of the lists: name another file for the filter")]
+    List(PathBuf),
     /// A line is not like the ones before.
     #[error("{0}:{1}: this line is {2}")]
     Line(PathBuf, u64, &'static str),
@@ -54,11 +62,20 @@ pub trait BuildProgress {
     fn advance(&mut self, done: u64);
 }
 
-/// Builds the filter `to` from lists of passwords, and returns how many different ones they hold. `to` is there when it is
-/// whole, and not before. Beside it 8 bytes for each password are needed meanwhile.
+/// What a filter was made of.
+#[derive(Debug)]
+pub struct Built {
+    /// How many different passwords.
+    pub passwords: u64,
+    /// What each of the lists was taken for; `None` where it holds nothing.
+    pub formats: Vec<Option<ListFormat>>,
+}
+
+/// Builds the filter `to` from lists of passwords. `to` is there when it is whole, and not before. Beside it 8 bytes for each
+/// password are needed meanwhile.
 ///
-/// Each of `from` is a file or a folder of files: `SHA1:count` lines in any order, files named by the first five digits with
-/// `rest of the SHA1:count` lines (both from Have I Been Pwned), or a password in each line.
+/// Each of `from` is a file of `SHA1:count` lines in any order, a folder of files named by the first five digits with
+/// `rest of the SHA1:count` lines (both from Have I Been Pwned), or a file with a password in each line.
 ///
 /// # Errors
 /// [`BuildError`], whose text names the file.
@@ -66,27 +83,34 @@ pub fn build_filter(
     from: &[PathBuf],
     to: &Path,
     progress: &mut dyn BuildProgress,
-) -> Result<u64, BuildError> {
+) -> Result<Built, BuildError> {
     let unwritable = |error| BuildError::Unwritable(to.to_owned(), error);
     let folder = match to.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
+    let is_list = |from: &PathBuf| from.canonicalize().ok() == to.canonicalize().ok();
+    if to.exists() && from.iter().any(is_list) {
+        return Err(BuildError::List(to.to_owned()));
+    }
     let mut drawers = Drawers::new(folder).map_err(unwritable)?;
     let lists: Vec<Vec<List>> = from
         .iter()
         .map(|from| List::find(from))
         .collect::<Result<_, _>>()?;
-    let lists: Vec<List> = lists.into_iter().flatten().collect();
     progress.phase(
         BuildPhase::Reading,
-        lists.iter().map(|list| list.bytes).sum(),
+        lists.iter().flatten().map(|list| list.bytes).sum(),
     );
-    for list in &lists {
-        list.read(|key, bytes| {
-            progress.advance(bytes);
-            drawers.put(key).map_err(unwritable)
-        })?;
+    let mut formats = vec![None; lists.len()];
+    for (format, files) in formats.iter_mut().zip(&lists) {
+        for file in files {
+            let read = file.read(|key, bytes| {
+                progress.advance(bytes);
+                drawers.put(key).map_err(unwritable)
+            });
+            *format = read?.or(*format);
+        }
     }
     if drawers.count == 0 {
         return Err(BuildError::Nothing);
@@ -102,11 +126,11 @@ pub fn build_filter(
         }
         progress.advance(taken);
     }
-    let count = writer.finish().map_err(|error| error.at(to))?;
+    let passwords = writer.finish().map_err(|error| error.at(to))?;
     file.as_file().sync_all().map_err(unwritable)?;
     set_readable(&file).map_err(unwritable)?;
     file.persist(to).map_err(|error| unwritable(error.error))?;
-    Ok(count)
+    Ok(Built { passwords, formats })
 }
 
 /// Temporary files are for their owner only; the list is no secret, and the server may be another user.

@@ -1,5 +1,6 @@
 //! Lists of breached passwords: the files of Have I Been Pwned, and plain words.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ pub(super) struct List {
 }
 
 impl List {
-    /// The files that `from` names: itself, or all in a folder.
+    /// The files that `from` names: itself, or all in a folder. Those have to be named as the files of Have I Been Pwned are, so
+    /// that a folder of something else is not taken for lists of words.
     pub(super) fn find(from: &Path) -> Result<Vec<Self>, BuildError> {
         let unreadable = |error| BuildError::Unreadable(from.to_owned(), error);
         if !from.is_dir() {
@@ -28,7 +30,11 @@ impl List {
         for entry in from.read_dir().map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             if path.is_file() {
-                lists.push(Self::open(path)?);
+                let list = Self::open(path)?;
+                if list.prefix.is_none() {
+                    return Err(BuildError::Stray(list.path));
+                }
+                lists.push(list);
             }
         }
         if lists.is_empty() {
@@ -48,58 +54,69 @@ impl List {
         })
     }
 
-    /// Hands out the key of every password, and the bytes of the line that it stood in.
+    /// Hands out the key of every password, and the bytes of the line that it stood in. What the lines were taken for; `None`
+    /// where there is none.
     pub(super) fn read(
         &self,
         mut found: impl FnMut(u64, u64) -> Result<(), BuildError>,
-    ) -> Result<(), BuildError> {
+    ) -> Result<Option<ListFormat>, BuildError> {
         let unreadable = |error| BuildError::Unreadable(self.path.clone(), error);
         let mut file =
             BufReader::with_capacity(1 << 20, File::open(&self.path).map_err(unreadable)?);
         let (mut line, mut number, mut format) = (Vec::new(), 0, None);
         while file.read_until(b'\n', &mut line).map_err(unreadable)? > 0 {
             number += 1;
-            let text = trim(&line);
-            let format = *format.get_or_insert_with(|| Format::of(text, self.prefix.is_some()));
-            let key = match format {
-                Format::Words => Ok(Some(key_of_word(text))),
-                Format::Hashes => key_of_hash("", text),
-                Format::Suffixes => key_of_hash(self.prefix.as_deref().unwrap_or_default(), text),
-                Format::Ntlm => Err("an NTLM hash: download the list of SHA-1 hashes"),
-            };
-            let key = key.map_err(|why| BuildError::Line(self.path.clone(), number, why))?;
-            if let Some(key) = key.filter(|_| !text.is_empty()) {
-                found(key, line.len() as u64)?;
+            let text = trim(&line, number);
+            if !text.is_empty() {
+                let format =
+                    *format.get_or_insert_with(|| ListFormat::of(text, self.prefix.is_some()));
+                let prefix = self.prefix.as_deref().unwrap_or_default();
+                let key = match format {
+                    ListFormat::Words => key_of_word(text).map(Some),
+                    ListFormat::Hashes => key_of_hash("", text),
+                    ListFormat::Suffixes => key_of_hash(prefix, text),
+                };
+                let key = key.map_err(|why| BuildError::Line(self.path.clone(), number, why))?;
+                if let Some(key) = key {
+                    found(key, line.len() as u64)?;
+                }
             }
             line.clear();
         }
-        Ok(())
+        Ok(format)
     }
 }
 
-/// What the lines of a file are.
-#[derive(Clone, Copy)]
-enum Format {
+/// What the lines of a list are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListFormat {
     /// `SHA1` or `SHA1:count`.
     Hashes,
     /// `rest of the SHA1:count`.
     Suffixes,
-    /// `NTLM:count`, which is of no use.
-    Ntlm,
     /// A password each.
     Words,
 }
 
-impl Format {
+impl ListFormat {
     fn of(line: &[u8], is_range: bool) -> Self {
         let text = str::from_utf8(line).unwrap_or_default();
-        let (hash, count) = text.split_once(':').unwrap_or((text, ""));
+        let (hash, _) = text.split_once(':').unwrap_or((text, ""));
         match hash.len() {
             40 if is_hex(hash) => Self::Hashes,
             35 if is_hex(hash) && is_range => Self::Suffixes,
-            32 if is_hex(hash) && !count.is_empty() => Self::Ntlm,
             _ => Self::Words,
         }
+    }
+}
+
+impl fmt::Display for ListFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hashes => "SHA-1 hashes",
+            Self::Suffixes => "SHA-1 hashes without their first five digits",
+            Self::Words => "a password in each line",
+        })
     }
 }
 
@@ -107,16 +124,19 @@ fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn trim(line: &[u8]) -> &[u8] {
+/// The line without its end, and without the mark of UTF-8 that some editors put in front of a file.
+fn trim(line: &[u8], number: u64) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let unmarked = line.strip_prefix(b"\xEF\xBB\xBF");
+    unmarked.filter(|_| number == 1).unwrap_or(line)
 }
 
 /// The key of a line `hash:count`; `None` for the padding that answers of the API have, which counts 0.
 fn key_of_hash(prefix: &str, line: &[u8]) -> Result<Option<u64>, &'static str> {
     let text = str::from_utf8(line).unwrap_or("?");
     let (hash, count) = text.split_once(':').unwrap_or((text, "1"));
-    if text.is_empty() || count == "0" {
+    if count == "0" {
         return Ok(None);
     }
     let start = format!("{prefix}{hash}");
@@ -131,10 +151,24 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The key of a word, in the form in which we check passwords.
-fn key_of_word(word: &[u8]) -> u64 {
-    match str::from_utf8(word) {
-        Ok(text) => key_of(&sha1(text.nfc().collect::<String>().as_bytes())),
-        Err(_) => key_of(&sha1(word)),
+/// The key of a word, in the form in which we check passwords. Hashes are none, and taken for words they would make a filter
+/// that finds nothing.
+fn key_of_word(word: &[u8]) -> Result<u64, &'static str> {
+    let Ok(text) = str::from_utf8(word) else {
+        return Ok(key_of(&sha1(word)));
+    };
+    let (hash, count) = text.split_once(':').unwrap_or((text, "1"));
+    let hash = hash.trim();
+    if is_hex(hash) && is_number(count.trim()) {
+        match hash.len() {
+            32 => return Err("an NTLM hash, it seems: download the list of SHA-1 hashes"),
+            35 => return Err("a part of a hash: its first five digits have to be the file's name"),
+            40 => return Err("a hash, but the file does not begin with a line `SHA1:count`"),
+            _ => {}
+        }
     }
+    if text.contains('\0') {
+        return Err("no text in UTF-8");
+    }
+    Ok(key_of(&sha1(text.nfc().collect::<String>().as_bytes())))
 }

@@ -26,7 +26,8 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest;
 use xorf::{BinaryFuse16, Descriptor, Filter as _};
 
-pub use build::{BuildError, BuildPhase, BuildProgress, build_filter};
+pub use build::{BuildError, BuildPhase, BuildProgress, Built, build_filter};
+pub use lists::ListFormat;
 
 const MAGIC: &[u8; 8] = b"CSBREACH";
 const VERSION: u32 = 1;
@@ -233,7 +234,7 @@ mod tests {
             path
         }
 
-        fn build(&self, from: &[PathBuf]) -> Result<u64, BuildError> {
+        fn build(&self, from: &[PathBuf]) -> Result<Built, BuildError> {
             build_filter(from, &self.filter(), &mut Told::default())
         }
 
@@ -273,8 +274,13 @@ mod tests {
             lists[2].clone(),
         ];
         let mut told = Told::default();
-        let count = build_filter(&from, &folder.filter(), &mut told).unwrap();
-        assert_eq!(count, 5, "`again` stands in two of them, padding counts 0");
+        let built = build_filter(&from, &folder.filter(), &mut told).unwrap();
+        assert_eq!(
+            built.passwords, 5,
+            "`again` stands in two of them, padding counts 0"
+        );
+        let formats = [ListFormat::Hashes, ListFormat::Suffixes, ListFormat::Words];
+        assert_eq!(built.formats, formats.map(Some));
         let filter = folder.open();
         assert_eq!(filter.count(), 5);
         for known in ["from a hash", "from a range", "caf\u{e9} in words", "again"] {
@@ -289,7 +295,7 @@ mod tests {
         let folder = Folder::new();
         let words: String = (0..200_000).map(|n| format!("word {n}\n")).collect();
         let list = folder.write("words.txt", words);
-        assert_eq!(folder.build(&[list]).unwrap(), 200_000);
+        assert_eq!(folder.build(&[list]).unwrap().passwords, 200_000);
         let filter = folder.open();
         assert_eq!(filter.shards.len(), 16);
         let has = |word: String| filter.contains(&word).unwrap();
@@ -342,6 +348,67 @@ mod tests {
             Err(BuildError::Unreadable(..))
         ));
         assert!(!folder.filter().exists(), "a failed build leaves no filter");
+    }
+
+    #[test]
+    fn hashes_are_found_behind_what_editors_put_in_front() {
+        let folder = Folder::new();
+        for front in ["\u{FEFF}", "\n\r\n", "\u{FEFF}\r\n"] {
+            let list = folder.write("pwned.txt", format!("{front}{}:1\n", hex("one")));
+            let built = folder.build(&[list]).unwrap();
+            assert_eq!(built.formats, [Some(ListFormat::Hashes)], "{front:?}");
+            assert!(folder.open().contains("one").unwrap(), "{front:?}");
+        }
+    }
+
+    #[test]
+    fn hashes_are_never_taken_for_words() {
+        let folder = Folder::new();
+        let hash = hex("one");
+        for (name, text, at, why) in [
+            (
+                "spaced.txt",
+                format!("{hash} :3\n"),
+                1,
+                "does not begin with",
+            ),
+            (
+                "comment.txt",
+                format!("# of today\n{hash}:3\n"),
+                2,
+                "does not begin with",
+            ),
+            (
+                "bare.txt",
+                format!("word\n{hash}\n"),
+                2,
+                "does not begin with",
+            ),
+            (
+                "range.txt",
+                format!("{}:3\n", &hash[5..]),
+                1,
+                "have to be the file's name",
+            ),
+            ("ntlm.txt", format!("{}\n", &hash[8..]), 1, "an NTLM hash"),
+            ("utf16.txt", "w\0o\0r\0d\0\n".to_owned(), 1, "no text"),
+        ] {
+            let list = folder.write(name, text);
+            let fault = folder.build(&[list]).unwrap_err().to_string();
+            assert!(fault.contains(&format!("{name}:{at}: ")), "{fault}");
+            assert!(fault.contains(why), "{fault}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_is_not_read() {
+        let folder = Folder::new();
+        let list = folder.write("settings/words.txt", "one\n");
+        let fault = folder.build(&[list.parent().unwrap().to_owned()]);
+        assert!(matches!(fault, Err(BuildError::Stray(path)) if path == list));
+        let itself = build_filter(&[list.clone()], &list, &mut Told::default());
+        assert!(matches!(itself, Err(BuildError::List(_))));
+        assert_eq!(std::fs::read(&list).unwrap(), b"one\n");
     }
 
     /// Made of the words one, two and three by this version. Another version of xorf that lays filters out differently would
