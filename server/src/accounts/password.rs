@@ -13,13 +13,13 @@ use super::{AccountError, Breached, Estimate};
 use crate::config::PasswordSettings;
 use crate::values::Secret;
 
-/// How many may wait for an estimate of their password's strength: one takes about a millisecond.
+/// How many may wait for an estimate of their password's strength: one takes milliseconds.
 const ESTIMATES: usize = 64;
 
 /// Checks, hashes and verifies passwords.
 pub struct Passwords {
     hashing: Pool,
-    /// Estimates that anybody may ask for have a thread of their own: they cannot fill the queue of those who sign in.
+    /// Estimates have a thread of their own: they cannot fill the queue of those who sign in.
     estimating: Pool,
     settings: PasswordSettings,
     argon2: Argon2<'static>,
@@ -81,15 +81,13 @@ impl Passwords {
         let password = normalise(password);
         self.check_form(&password)?;
         let (argon2, breached) = (self.argon2.clone(), self.settings.breached.clone());
-        let work = move || {
-            check_guessed(
-                &password,
-                &Estimate::of(&password, &hints),
-                breached.as_deref(),
-            )?;
-            hash(&argon2, &password)
+        // Before it waits for a hashing thread: what is refused takes no time from those who sign in.
+        let checking = move || {
+            let estimate = Estimate::of(&password, &hints);
+            check_guessed(&password, &estimate, breached.as_deref()).map(|()| password)
         };
-        self.hashing.run(work).await?
+        let password = self.estimating.run(checking).await??;
+        self.hashing.run(move || hash(&argon2, &password)).await?
     }
 
     /// What [`Self::hash_new`] would say of the password, and how hard it is to guess.
@@ -155,9 +153,10 @@ impl Passwords {
         Ok(self.hashing.run(work).await? && known)
     }
 
-    /// Whether `stored` is what a password is hashed into today. Else it comes from another system or an older configuration.
+    /// Whether `stored` is as strong as what a password is hashed into today: nobody gets a weaker hash than they have, and
+    /// nodes with different settings do not undo each other's work.
     pub fn is_current(&self, stored: &str) -> bool {
-        StoredHash::parse(stored).is_ok_and(|stored| stored.is_made_by(&self.argon2))
+        StoredHash::parse(stored).is_ok_and(|stored| stored.is_as_strong_as(&self.argon2))
     }
 
     /// Hashes a password that was verified into a PHC string of today's parameters. The rules for new ones do not matter: it is
@@ -223,8 +222,8 @@ mod tests {
         let settings = PasswordSettings {
             threads: 1,
             queue,
-            memory_kib: 8,
-            iterations: 1,
+            memory_kib: 16,
+            iterations: 2,
             min_length: 8,
             max_length: 256,
             breached: None,
@@ -239,7 +238,7 @@ mod tests {
             .hash_new(&Secret::new("plum tractor ninety"), vec![])
             .await
             .unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
+        assert!(hash.starts_with("$argon2id$v=19$m=16,t=2,p=1$"), "{hash}");
         assert!(
             passwords
                 .verify(&Secret::new("plum tractor ninety"), Some(hash.clone()))
@@ -353,14 +352,29 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_of_other_parameters_is_not_current() {
+    fn only_a_weaker_hash_is_not_current() {
         let passwords = passwords(4);
-        for other in [
-            "$argon2id$v=19$m=64,t=1,p=1$c1bmyEjI/UxycEOGdS550Q$Ur3gZ2aIypFCzdh+05dID8jnz+9/8suWXm59dmTRWYU",
-            "$argon2i$v=19$m=8,t=1,p=1$c1bmyEjI/UxycEOGdS550Q$Ur3gZ2aIypFCzdh+05dID8jnz+9/8suWXm59dmTRWYU",
-            "$argon2id$v=16$m=8,t=1,p=1$c1bmyEjI/UxycEOGdS550Q$Ur3gZ2aIypFCzdh+05dID8jnz+9/8suWXm59dmTRWYU",
+        let is_current = |params: &str| {
+            let rest = "$c1bmyEjI/UxycEOGdS550Q$Ur3gZ2aIypFCzdh+05dID8jnz+9/8suWXm59dmTRWYU";
+            passwords.is_current(&format!("{params}{rest}"))
+        };
+        // Ours are of m=16,t=2.
+        for strong in [
+            "m=16,t=2,p=1",
+            "m=64,t=2,p=1",
+            "m=16,t=3,p=1",
+            "m=64,t=2,p=4",
         ] {
-            assert!(!passwords.is_current(other), "{other}");
+            assert!(is_current(&format!("$argon2id$v=19${strong}")), "{strong}");
+        }
+        for weaker in [
+            "$argon2id$v=19$m=8,t=2,p=1",
+            "$argon2id$v=19$m=64,t=1,p=1",
+            "$argon2i$v=19$m=16,t=2,p=1",
+            "$argon2id$v=16$m=16,t=2,p=1",
+            "$argon2id$m=16,t=2,p=1",
+        ] {
+            assert!(!is_current(weaker), "{weaker}");
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::num::NonZeroU32;
 
 use argon2::password_hash::PasswordVerifier as _;
-use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::{Argon2, Params};
 use aws_lc_rs::{constant_time, pbkdf2};
 use base64::Engine as _;
@@ -19,10 +19,13 @@ pub const MOST_ARGON2_KIB: u64 = 1024 * 1024;
 /// The same of scrypt, which is slower.
 const MOST_SCRYPT_KIB: u64 = 512 * 1024;
 const MOST_LANES: u32 = 16;
-const MOST_PBKDF2_ROUNDS: u32 = 4_000_000;
+/// Rounds times blocks: each block of the hash is computed for itself (RFC 8018 §5.2).
+const MOST_PBKDF2_ROUNDS: u64 = 4_000_000;
 const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=15;
 /// Fewer bytes would be found by guessing the hash instead of the password; more are never made.
 const HASH_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
+/// The longest text of a hash: twice what any of the formats needs.
+const MOST_TEXT: usize = 512;
 
 /// What is wrong with the text of a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +36,9 @@ pub enum HashFault {
     /// The beginning of one of them, and then something else.
     #[error("this is not a whole {0} hash")]
     Malformed(&'static str),
+    /// A salt that is kept as it is can be anything; PostgreSQL has no text with a NUL.
+    #[error("a hash has at most 512 characters, letters, digits and signs of ASCII without spaces")]
+    Text,
     /// Computing it would take more time or memory than a sign-in may.
     #[error("this {0} hash asks for more work than a sign-in may take: at most {1}")]
     TooCostly(&'static str, &'static str),
@@ -44,7 +50,8 @@ pub enum HashFault {
 /// - bcrypt `$2a$`, `$2b$`, `$2y$` with a cost from 4 to 15;
 /// - scrypt in PHC form (`$scrypt$ln=17,r=8,p=1$…`), at most 256 MiB;
 /// - PBKDF2 with SHA-1, SHA-256 or SHA-512 in PHC form (`$pbkdf2-sha256$i=600000$…`), as passlib spells it
-///   (`$pbkdf2-sha256$29000$…`) or as Django does (`pbkdf2_sha256$600000$…`), at most 4,000,000 rounds.
+///   (`$pbkdf2-sha256$29000$…`) or as Django does (`pbkdf2_sha256$600000$…`), at most 4,000,000 rounds for all blocks of the
+///   hash together.
 ///
 /// # Errors
 /// [`HashFault`], whose text is for the operator.
@@ -69,15 +76,17 @@ pub(super) struct Salted {
 impl StoredHash {
     pub(super) fn parse(text: &str) -> Result<Self, HashFault> {
         let name = text.trim_start_matches('$').split('$').next();
-        match name.unwrap_or_default() {
+        let stored = match name.unwrap_or_default() {
             "argon2id" | "argon2i" | "argon2d" => parse_argon2(text),
             "2a" | "2b" | "2y" => parse_bcrypt(text),
             "scrypt" => parse_scrypt(text).ok_or(HashFault::Malformed("scrypt"))?,
-            "pbkdf2" | "pbkdf2_sha1" => parse_pbkdf2(text, pbkdf2::PBKDF2_HMAC_SHA1),
-            "pbkdf2-sha256" | "pbkdf2_sha256" => parse_pbkdf2(text, pbkdf2::PBKDF2_HMAC_SHA256),
-            "pbkdf2-sha512" | "pbkdf2_sha512" => parse_pbkdf2(text, pbkdf2::PBKDF2_HMAC_SHA512),
+            "pbkdf2" | "pbkdf2_sha1" => parse_pbkdf2(text, pbkdf2::PBKDF2_HMAC_SHA1, 20),
+            "pbkdf2-sha256" | "pbkdf2_sha256" => parse_pbkdf2(text, pbkdf2::PBKDF2_HMAC_SHA256, 32),
+            "pbkdf2-sha512" | "pbkdf2_sha512" => parse_pbkdf2(text, pbkdf2::PBKDF2_HMAC_SHA512, 64),
             _ => Err(HashFault::Unknown),
-        }
+        }?;
+        let is_plain = text.len() <= MOST_TEXT && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_plain.then_some(stored).ok_or(HashFault::Text)
     }
 
     /// Whether these are the bytes that were hashed.
@@ -99,25 +108,29 @@ impl StoredHash {
         }
     }
 
-    /// Whether it is what `argon2` makes today.
-    pub(super) fn is_made_by(&self, argon2: &Argon2<'_>) -> bool {
+    /// Whether it is as hard to compute as what `argon2` makes, in memory and in passes.
+    pub(super) fn is_as_strong_as(&self, argon2: &Argon2<'_>) -> bool {
         let Self::Argon2(hash) = self else {
             return false;
         };
         let today = argon2.params();
-        let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
         hash.algorithm.as_str() == "argon2id"
             && hash.version == Some(0x13)
-            && Params::try_from(&**hash).is_ok_and(|params| costs(&params) == costs(today))
+            && Params::try_from(&**hash).is_ok_and(|params| {
+                params.m_cost() >= today.m_cost() && params.t_cost() >= today.t_cost()
+            })
     }
 }
 
 fn parse_argon2(text: &str) -> Result<StoredHash, HashFault> {
     let malformed = HashFault::Malformed("Argon2");
-    let hash = PasswordHash::new(text).map_err(|_| malformed)?;
+    let mut hash = PasswordHash::new(text).map_err(|_| malformed)?;
     let params = Params::try_from(&hash).map_err(|_| malformed)?;
-    let versions = [None, Some(0x10), Some(0x13)];
-    if hash.salt.is_none() || hash.hash.is_none() || !versions.contains(&hash.version) {
+    // Version 1.0 is older than the field: the reference implementation reads a text without it so.
+    let version = *hash.version.get_or_insert(0x10);
+    let is_long_enough = |output: &Output| HASH_BYTES.contains(&output.len());
+    let is_whole = hash.salt.is_some() && hash.hash.as_ref().is_some_and(is_long_enough);
+    if !is_whole || ![0x10, 0x13].contains(&version) {
         return Err(malformed);
     }
     let memory = u64::from(params.m_cost());
@@ -167,7 +180,12 @@ fn parse_scrypt(text: &str) -> Option<Result<StoredHash, HashFault>> {
     Some(Ok(StoredHash::Scrypt(params, salted)))
 }
 
-fn parse_pbkdf2(text: &str, algorithm: pbkdf2::Algorithm) -> Result<StoredHash, HashFault> {
+/// `block` is how many bytes the hash function makes.
+fn parse_pbkdf2(
+    text: &str,
+    algorithm: pbkdf2::Algorithm,
+    block: usize,
+) -> Result<StoredHash, HashFault> {
     let fields = || {
         let mut fields = text.trim_start_matches('$').split('$');
         let name = fields.next()?;
@@ -192,8 +210,10 @@ fn parse_pbkdf2(text: &str, algorithm: pbkdf2::Algorithm) -> Result<StoredHash, 
         Some((rounds, salted))
     };
     let (rounds, salted) = fields().ok_or(HashFault::Malformed("PBKDF2"))?;
-    if rounds.get() > MOST_PBKDF2_ROUNDS {
-        return Err(HashFault::TooCostly("PBKDF2", "4000000 rounds"));
+    let blocks = salted.hash.len().div_ceil(block) as u64;
+    if u64::from(rounds.get()) * blocks > MOST_PBKDF2_ROUNDS {
+        let most = "4000000 rounds, counted for each block of the hash";
+        return Err(HashFault::TooCostly("PBKDF2", most));
     }
     Ok(StoredHash::Pbkdf2(algorithm, rounds, salted))
 }
@@ -245,6 +265,31 @@ mod tests {
         }
     }
 
+    /// From the tests of Argon2's reference implementation: 1.0 by name, and by having none.
+    #[test]
+    fn an_argon2_hash_without_a_version_is_of_1_0() {
+        let rest = "m=65536,t=2,p=1$c29tZXNhbHQ$9sTbSlTio3Biev89thdrlKKiCaYsjjYVJxGAL3swxpQ";
+        for version in ["", "v=16$"] {
+            assert!(verifies(&format!("$argon2i${version}{rest}"), "password"));
+        }
+        assert!(!verifies(&format!("$argon2i$v=19${rest}"), "password"));
+    }
+
+    #[test]
+    fn a_hash_is_text_that_every_database_keeps() {
+        for salt in [
+            "r4nd0m\0Salt",
+            "r4nd0m Salt",
+            "r4nd0mSält",
+            "r4nd0m\u{7f}",
+            &"x".repeat(512),
+        ] {
+            let text =
+                format!("pbkdf2_sha256$1000${salt}$h7VjaqC4oczyYZV69sbqgl/GNINnh2NuCAcnvwR7SeM=");
+            assert_eq!(check_hash(&text), Err(HashFault::Text), "{salt:?}");
+        }
+    }
+
     #[test]
     fn bcrypt_knows_the_first_72_bytes_and_takes_a_nul_for_a_byte() {
         let of_72_and_more = "$2b$04$BDJ.U5dAalWwTvCSWw4SgevA1VRYUSWsBc01sveowYze./LZOicEe";
@@ -270,12 +315,18 @@ mod tests {
             "$scrypt$ln=14,r=4294967295,p=1",
             "$scrypt$ln=17,r=8,p=1024",
             "$pbkdf2-sha256$i=4294967295",
+            // 32 bytes are one block of SHA-256, and two of SHA-1.
+            "$pbkdf2-sha256$i=4000001",
+            "$pbkdf2$i=2000001",
         ] {
             let fault = check_hash(&format!("{costly}{salted}"));
             assert!(
                 matches!(fault, Err(HashFault::TooCostly(..))),
                 "{costly}: {fault:?}"
             );
+        }
+        for most in ["$pbkdf2-sha256$i=4000000", "$pbkdf2$i=2000000"] {
+            assert_eq!(check_hash(&format!("{most}{salted}")), Ok(()), "{most}");
         }
         let bcrypt = "$2b$31$E0VRIgyaaC9SrKhxyHV4x.d1ok641/CxIK9skPDpq8dCrku/KY2h6";
         assert!(matches!(
@@ -303,6 +354,7 @@ mod tests {
             "$2b$04$E0VRIgyaaC9SrKhxyHV4x.d1ok641/CxIK9skPDpq8dCrku/KY2hé",
             "$2b$00$E0VRIgyaaC9SrKhxyHV4x.d1ok641/CxIK9skPDpq8dCrku/KY2h6",
             "$argon2id$v=19$m=64,t=1,p=2",
+            "$argon2id$v=19$m=64,t=1,p=2$c1bmyEjI/UxycEOGdS550Q$MDEyMzQ1Njc4OWFi",
             "$argon2id$v=7$m=64,t=1,p=2$c1bmyEjI/UxycEOGdS550Q$Ur3gZ2aIypFCzdh+05dID8jnz+9/8suWXm59dmTRWYU",
             "$scrypt$ln=0,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$FBr91o11JzRv+/mpIRaA7qe03vY2ACflPuiy5vZ96jU",
             "$scrypt$ln=4,r=0,p=1$MDEyMzQ1Njc4OWFiY2RlZg$FBr91o11JzRv+/mpIRaA7qe03vY2ACflPuiy5vZ96jU",

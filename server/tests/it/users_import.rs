@@ -248,6 +248,15 @@ async fn bad_lines_are_named_and_keep_everything_out() {
                 "passwordHash: this is no hash of Argon2, bcrypt",
             ),
             (
+                with(
+                    "passwordHash",
+                    json!(
+                        "pbkdf2_sha256$1000$r4nd\0Salt$h7VjaqC4oczyYZV69sbqgl/GNINnh2NuCAcnvwR7SeM="
+                    ),
+                ),
+                "passwordHash: a hash has at most 512 characters",
+            ),
+            (
                 setting.person("Imported0@EXAMPLE.com").to_string(),
                 "an earlier line has this address",
             ),
