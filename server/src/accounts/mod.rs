@@ -120,12 +120,14 @@ impl Accounts {
     /// What registering with this password would say of it, and how hard it is to guess. `hints` are what is known of its user.
     ///
     /// # Errors
-    /// As [`Passwords::strength`].
+    /// As [`Passwords::strength`]; [`SessionError::Throttled`] when there were too many from the peer's address.
     pub async fn password_strength(
         &self,
         password: &Secret,
         hints: Vec<String>,
+        peer: &Peer,
     ) -> Result<Strength, AccountError> {
+        self.sessions.throttle().book_estimate(peer)?;
         self.passwords.strength(password, hints).await
     }
 

@@ -243,6 +243,8 @@ pub struct LimitSettings {
     pub failures_per_hour: Option<Rate>,
     /// `COUNTERSIGN_LIMITS__REGISTRATIONS_PER_HOUR`: tries to register from one address.
     pub registrations_per_hour: Option<Rate>,
+    /// `COUNTERSIGN_LIMITS__STRENGTH_PER_MINUTE`: estimates of a password's strength for one address, on each node.
+    pub strength_per_minute: Option<Rate>,
 }
 
 /// So many in so long.
@@ -397,6 +399,7 @@ impl Settings {
                 failures_per_minute: source.rate("limits.failures_per_minute", 20, MINUTE),
                 failures_per_hour: source.rate("limits.failures_per_hour", 300, HOUR),
                 registrations_per_hour: source.rate("limits.registrations_per_hour", 60, HOUR),
+                strength_per_minute: source.rate("limits.strength_per_minute", 120, MINUTE),
             },
             graphql: GraphqlSettings {
                 introspection: source.switch("graphql.introspection", development),

@@ -6,6 +6,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use super::context::{Caller, ContextExt as _};
 use super::error::{password_reason, public};
 use super::guard::{RequireBody, RequireLogin, RequireRole};
+use super::limits::MAX_COMPLEXITY;
 use super::paging::{Page, cursor, page_size};
 use super::scalars::{DateTime, Role, TokenTransport};
 use super::sessions::{AuthPayload, answer, sign_in};
@@ -148,8 +149,8 @@ impl From<accounts::User> for UserEdge {
     }
 }
 
-/// An estimate costs more than a field, so that a request holds few of them.
-const STRENGTH_COMPLEXITY: usize = 600;
+/// More than half of what a request may ask for, so that it holds one of them.
+const STRENGTH_COMPLEXITY: usize = MAX_COMPLEXITY / 2 + 1;
 
 /// Queries about accounts.
 #[derive(Default)]
@@ -248,7 +249,7 @@ impl AccountQuery {
         let hints = email.into_iter().chain(name).collect();
         let strength = ctx
             .accounts()
-            .password_strength(&Secret::new(password), hints)
+            .password_strength(&Secret::new(password), hints, ctx.peer())
             .await;
         Ok(strength.map_err(public)?.into())
     }

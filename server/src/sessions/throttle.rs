@@ -4,8 +4,9 @@
 //! calls nor several nodes add up to more. Nobody is ever locked out: what is over a budget is told when to come again. A
 //! device that signed in before has a budget of its own, so that a stranger's guesses do not slow its owner.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -28,6 +29,9 @@ pub struct Throttle {
     clock: Arc<dyn Clock>,
     mac: Mac,
     settings: LimitSettings,
+    /// What of this node's budgets for estimates has been used. A form asks at every pause in typing, which would be much work
+    /// for the database, and what it guards is this node's time.
+    estimates: Mutex<HashMap<String, ThrottleRow>>,
 }
 
 /// Whose password is tried.
@@ -57,6 +61,7 @@ impl Throttle {
             clock,
             mac,
             settings,
+            estimates: Mutex::default(),
         }
     }
 
@@ -101,6 +106,35 @@ impl Throttle {
             budget: Budget::Rate(rate),
         }));
         self.book(charges, None).await
+    }
+
+    /// Books one estimate of a password's strength, on this node.
+    ///
+    /// # Errors
+    /// [`SessionError::Throttled`] with the time after which the next one is allowed.
+    pub fn book_estimate(&self, peer: &Peer) -> Result<(), SessionError> {
+        let rates = [("estimates", self.settings.strength_per_minute)];
+        let (charges, now) = (self.rates_of(peer, &rates), self.clock.now());
+        let mut used = self
+            .estimates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Only when it would have to grow, so that clearing up costs no more than growing.
+        if used.len() == used.capacity() {
+            used.retain(|_, row| row.forgotten_at > now);
+        }
+        let waits = charges
+            .iter()
+            .filter_map(|charge| Some(charge.wait(used.get(&charge.key)?, now)));
+        match waits.max() {
+            Some(wait) if !wait.is_zero() => return Err(SessionError::Throttled(wait)),
+            _ => {}
+        }
+        for charge in charges {
+            let unused = || ThrottleRow::unused(charge.key.clone());
+            charge.book(used.entry(charge.key.clone()).or_insert_with(unused), now);
+        }
+        Ok(())
     }
 
     /// Books what was wrong and needs no budget to be tried, such as a refresh token that we did not make: passwords can be

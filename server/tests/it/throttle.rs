@@ -424,6 +424,30 @@ async fn an_address_makes_so_many_accounts_an_hour() {
 }
 
 #[tokio::test]
+async fn an_address_asks_for_so_many_estimates_a_minute() {
+    let app = builder()
+        .set("limits.strength_per_minute", "2")
+        .on_sqlite()
+        .await;
+    let ask = || {
+        app.run(
+            "{ passwordStrength(password: \"plum\") { score } }",
+            json!({}),
+        )
+    };
+    for _ in 0..2 {
+        ask().await.data("passwordStrength");
+    }
+    let limited = json!({ "code": "RATE_LIMITED", "retryAfter": 30 });
+    assert_eq!(*ask().await.extensions(), limited);
+    // Another's password is looked at all the same.
+    app.register("ana@example.com").await;
+    app.clock.advance_secs(30);
+    ask().await.data("passwordStrength");
+    assert_eq!(*ask().await.extensions(), limited);
+}
+
+#[tokio::test]
 async fn a_made_up_refresh_token_counts_against_its_address() {
     for app in builder()
         .set("limits.failures_per_minute", "1")

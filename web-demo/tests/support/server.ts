@@ -52,6 +52,7 @@ export class Server {
       COUNTERSIGN_LIMITS__FAILURES_PER_MINUTE: "off",
       COUNTERSIGN_LIMITS__FAILURES_PER_HOUR: "off",
       COUNTERSIGN_LIMITS__REGISTRATIONS_PER_HOUR: "off",
+      COUNTERSIGN_LIMITS__STRENGTH_PER_MINUTE: "off",
       ...settings,
     };
   }

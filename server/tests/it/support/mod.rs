@@ -115,6 +115,7 @@ impl Builder {
             ("limits.failures_per_minute", "off".to_owned()),
             ("limits.failures_per_hour", "off".to_owned()),
             ("limits.registrations_per_hour", "off".to_owned()),
+            ("limits.strength_per_minute", "off".to_owned()),
             (
                 "keys.secret",
                 "a secret of the tests, long enough".to_owned(),
