@@ -1,8 +1,9 @@
 //! Accounts that come from elsewhere, with the password hashes that they have there.
 //!
-//! An account is recognised when it comes again: its id is the line's, or is made of what the line says.
+//! An account is recognised when it comes again: its id is the line's, or is made of what the line says. The audit trail
+//! remembers the ids of those that were deleted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_lc_rs::digest;
 use jiff::Timestamp;
@@ -44,12 +45,16 @@ pub enum Imported {
     New,
     /// An earlier run wrote it.
     Present,
+    /// An earlier run wrote it, and it has another address now.
+    Readdressed,
+    /// An earlier run wrote it, and it was deleted since.
+    Deleted,
 }
 
 /// What is wrong with a line. It never repeats a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImportFault {
-    /// It is not the JSON object that it has to be.
+    /// It is none of the JSON objects that are wanted.
     #[error("{0}")]
     Json(String),
     /// No mail can be sent to the address.
@@ -72,9 +77,6 @@ pub enum ImportFault {
     /// An account has the address, and it is not this one.
     #[error("another account has this address")]
     EmailTaken,
-    /// An account has the id, and another address.
-    #[error("another account has this id")]
-    IdTaken,
 }
 
 impl Accounts {
@@ -83,6 +85,10 @@ impl Accounts {
     /// # Errors
     /// [`ImportFault`].
     pub fn read_import(&self, line: &[u8]) -> Result<ImportLine, ImportFault> {
+        if !line.starts_with(b"{") {
+            // An array of the values would be good enough for the parser.
+            return Err(ImportFault::Json("it is no JSON object".to_owned()));
+        }
         let line: Line = serde_json::from_slice(line).map_err(|error| json_fault(&error))?;
         let now = self.clock.now();
         let email = Email::parse(&line.email).ok_or(ImportFault::Email)?;
@@ -96,7 +102,12 @@ impl Accounts {
             Some(text) => UserId::parse(text)
                 .filter(|id| *id != UserId::FIRST)
                 .ok_or(ImportFault::Id)?,
-            None => UserId::new(created_at, tail(&email, &line.password_hash)),
+            None => {
+                let known = line.created_at.is_some().then_some(created_at);
+                // The time of this run would make another id in the next.
+                let time = known.unwrap_or(UnixMillis(0));
+                UserId::new(time, tail(&email, &line.password_hash))
+            }
         };
         Ok(ImportLine {
             user: UserRow {
@@ -125,20 +136,27 @@ impl Accounts {
         let emails: Vec<_> = people.iter().map(|user| user.email.as_str()).collect();
         let ids: Vec<_> = people.iter().map(|user| user.id.to_string()).collect();
         let found = self.storage.find_similar_users(&ids, &emails).await?;
-        let by_email: HashMap<&Email, &UserRow> =
-            found.iter().map(|user| (&user.email, user)).collect();
-        let by_id: HashMap<UserId, &UserRow> = found.iter().map(|user| (user.id, user)).collect();
-        let verdicts = people.iter().map(|user| match by_email.get(&user.email) {
-            Some(there) if is_same(there.id, user.id) => Ok(Imported::Present),
-            Some(_) => Err(ImportFault::EmailTaken),
-            None if by_id.contains_key(&user.id) => Err(ImportFault::IdTaken),
+        let gone: HashSet<_> = self
+            .storage
+            .deleted_among(&ids)
+            .await?
+            .into_iter()
+            .collect();
+        let by_id: HashMap<UserId, &Email> =
+            found.iter().map(|user| (user.id, &user.email)).collect();
+        let taken: HashSet<&Email> = found.iter().map(|user| &user.email).collect();
+        let verdicts = people.iter().map(|user| match by_id.get(&user.id) {
+            Some(email) if **email == user.email => Ok(Imported::Present),
+            Some(_) => Ok(Imported::Readdressed),
+            None if gone.contains(&user.id.to_string()) => Ok(Imported::Deleted),
+            None if taken.contains(&user.email) => Err(ImportFault::EmailTaken),
             None => Ok(Imported::New),
         });
         Ok(verdicts.collect())
     }
 
-    /// Writes these accounts, all in one transaction, but for those that an earlier run wrote and those that cannot be
-    /// written; what became of each.
+    /// Writes these accounts, all in one transaction, but for those that an earlier run wrote, whatever became of them
+    /// since, and those that cannot be written; what became of each.
     ///
     /// # Errors
     /// As [`Self::check_import`]; nothing was written then.
@@ -181,12 +199,7 @@ fn tail(email: &Email, password_hash: &str) -> [u8; 10] {
     tail
 }
 
-/// Whether two ids are of one account. Their times differ where a line tells none and it was read twice.
-fn is_same(a: UserId, b: UserId) -> bool {
-    a.as_bytes()[6..] == b.as_bytes()[6..]
-}
-
-/// What the parser says, without the value that it found, and without characters that a terminal obeys.
+/// What the parser says, without what it found: a value, or a key that looks like one.
 fn json_fault(error: &serde_json::Error) -> ImportFault {
     let text = error.to_string();
     let what = text
@@ -196,9 +209,17 @@ fn json_fault(error: &serde_json::Error) -> ImportFault {
         Some((found, wanted)) if found.starts_with("invalid ") => {
             format!("a value is not what it has to be: expected {wanted}")
         }
+        Some((found, wanted)) if found.starts_with("unknown field ") && !is_name_in(found) => {
+            format!("unknown field, expected {wanted}")
+        }
         _ => what.to_owned(),
     };
-    let plain = what.chars().filter(|c| !c.is_control());
-    let what: String = plain.take(200).collect();
     ImportFault::Json(format!("column {}: {what}", error.column()))
+}
+
+/// Whether what stands between the two backticks is the name of a field, and not an address, a hash or the like.
+fn is_name_in(found: &str) -> bool {
+    let name = found.split('`').nth(1).unwrap_or_default();
+    let is_plain = name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_');
+    is_plain && (1..=32).contains(&name.len()) && found == format!("unknown field `{name}`")
 }

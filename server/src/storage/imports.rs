@@ -6,9 +6,9 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::connect::Dialect as _;
-use super::schema::users;
+use super::schema::{auth_events, users};
 use super::sqlite::Sqlite;
-use super::{AuthEventRow, Storage, StorageError, UserRow};
+use super::{AuthEventKind, AuthEventRow, Storage, StorageError, UserRow};
 
 /// What the two databases do differently to many rows.
 trait Missing {
@@ -41,8 +41,21 @@ impl Missing for AsyncPgConnection {
     }
 }
 
+/// Those of these ids whose accounts were deleted, as far back as the audit trail goes.
+macro_rules! deleted_among {
+    ($conn:expr, $ids:expr) => {
+        auth_events::table
+            .filter(auth_events::user_id.eq_any($ids))
+            .filter(auth_events::kind.eq(AuthEventKind::UserDeleted.as_str()))
+            .select(auth_events::user_id.assume_not_null())
+            .load::<String>($conn)
+            .await
+    };
+}
+
 impl Storage {
-    /// Writes those accounts whose id and address are free, and for each of them the event that records it; the ids of those.
+    /// Writes those accounts whose id and address are free, but for those that were deleted, and for each of them the event
+    /// that records it; the ids of those.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached: nothing was written then.
@@ -52,7 +65,11 @@ impl Storage {
         event: &(dyn Fn(&UserRow) -> AuthEventRow + Sync),
     ) -> Result<HashSet<String>, StorageError> {
         with_write!(self, |conn| {
-            let written = conn.insert_missing(people).await?;
+            let ids: Vec<_> = people.iter().map(|user| user.id.to_string()).collect();
+            let gone: HashSet<String> = deleted_among!(conn, &ids)?.into_iter().collect();
+            let mut people = people.to_vec();
+            people.retain(|user| !gone.contains(&user.id.to_string()));
+            let written = conn.insert_missing(&people).await?;
             let is_written = |user: &&UserRow| written.contains(&user.id.to_string());
             let lines = people.iter().filter(is_written).map(event);
             conn.insert_events(lines.collect()).await?;
@@ -74,5 +91,13 @@ impl Storage {
             .select(UserRow::as_select())
             .load(conn)
             .await)
+    }
+
+    /// Those of these ids whose accounts were deleted, as far back as the audit trail goes.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database cannot be reached.
+    pub async fn deleted_among(&self, ids: &[String]) -> Result<Vec<String>, StorageError> {
+        with_read!(self, |conn| deleted_among!(conn, ids))
     }
 }

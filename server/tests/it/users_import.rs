@@ -188,10 +188,6 @@ async fn bad_lines_are_named_and_keep_everything_out() {
             person.to_string()
         };
         let known = "01900000-0000-7000-8000-000000000001";
-        let ada = database
-            .texts("SELECT id AS text FROM users")
-            .await
-            .remove(0);
         let repeated_id = |email: &str| {
             json!({ "email": email, "name": "A", "passwordHash": hash, "id": known }).to_string()
         };
@@ -199,16 +195,38 @@ async fn bad_lines_are_named_and_keep_everything_out() {
             (setting.person("imported0@example.com").to_string(), ""),
             (String::new(), ""),
             ("{".to_owned(), "column 1: EOF while parsing an object"),
-            ("[]".to_owned(), "column 2: "),
             (
-                "null".to_owned(),
-                "a value is not what it has to be: expected struct Line",
+                json!([
+                    "imported@example.com",
+                    "A",
+                    hash,
+                    null,
+                    null,
+                    null,
+                    false,
+                    null
+                ])
+                .to_string(),
+                "it is no JSON object",
             ),
+            ("null".to_owned(), "it is no JSON object"),
             (
                 json!({ "name": "A", "passwordHash": hash }).to_string(),
                 "missing field `email`",
             ),
             (with("pasword", json!(hash)), "unknown field `pasword`"),
+            (
+                json!({ "eve@example.com": hash }).to_string(),
+                "unknown field, expected one of",
+            ),
+            (
+                json!({ "a` plum `a": 1, "email": 1 }).to_string(),
+                "unknown field, expected one of",
+            ),
+            (
+                json!({ "a".repeat(33): hash }).to_string(),
+                "unknown field, expected one of",
+            ),
             (
                 with("disabled", json!(hash)),
                 "a value is not what it has to be: expected a boolean",
@@ -269,7 +287,6 @@ async fn bad_lines_are_named_and_keep_everything_out() {
                 setting.person("ada@example.com").to_string(),
                 "another account has this address",
             ),
-            (with("id", json!(ada)), "another account has this id"),
             (
                 format!("{}\u{1b}[2J", with("name", json!("A"))),
                 "trailing characters",
@@ -296,7 +313,9 @@ async fn bad_lines_are_named_and_keep_everything_out() {
             assert!(found.unwrap_or_default().contains(why), "{why}: {found:?}");
         }
         assert!(
-            !said.contains("argon2") && !said.contains("plum") && !said.contains('\u{1b}'),
+            ["argon2", "plum", "eve@", "\u{1b}"]
+                .iter()
+                .all(|value| !said.contains(value)),
             "{said}"
         );
         assert_eq!(setting.count().await, 0);
@@ -354,12 +373,81 @@ async fn every_field_is_kept() {
     }
 }
 
+#[tokio::test]
+async fn who_was_deleted_or_has_another_address_since_does_not_come_again() {
+    for setting in Setting::on_each_database().await {
+        let database = &setting.database;
+        let mut lines = String::new();
+        for n in 0..4 {
+            let with_id = format!("01900000-0000-7000-8000-00000000000{n}");
+            let extras = [
+                ("without", Value::Null),
+                ("createdAt", json!("2019-05-17T09:30:00Z")),
+                ("id", json!(with_id)),
+            ];
+            for (key, value) in extras {
+                let mut person = setting.person(&format!("imported.{n}.{key}@example.com"));
+                if !value.is_null() {
+                    person[key] = value;
+                }
+                writeln!(lines, "{person}").unwrap();
+            }
+        }
+        let path = setting.file(&lines);
+        done(database, &import(&path), "");
+        for key in ["without", "createdat", "id"] {
+            // Of the first nothing is left, and the second came back with a password of today.
+            for n in 0..2 {
+                let email = format!("imported.{n}.{key}@example.com");
+                done(database, &["delete", "--yes", "--email", &email], "");
+            }
+            let back = format!("imported.1.{key}@example.com");
+            assert!(create(database, &back, PASSWORD).status.success());
+            let moved = format!(
+                "UPDATE users SET email = 'moved.{key}@example.com' WHERE email = 'imported.2.{key}@example.com'"
+            );
+            database.execute(&moved).await;
+        }
+        let before = database
+            .texts("SELECT id || email AS text FROM users ORDER BY id")
+            .await;
+        for (option, what) in [(Some("--dry-run"), "would be"), (None, "were")] {
+            let mut again = import(&path).to_vec();
+            again.extend(option);
+            assert_eq!(
+                done(database, &again, ""),
+                format!(
+                    "0 accounts {what} written, 3 were there already, 0 lines are bad.\n\
+                     Left out, as an earlier run wrote them: 3 have another address now, 6 were deleted since.\n"
+                )
+            );
+        }
+        let after = database
+            .texts("SELECT id || email AS text FROM users ORDER BY id")
+            .await;
+        assert_eq!(before, after);
+    }
+}
+
 #[test]
-fn a_file_that_is_not_there_is_told() {
-    let said = refused(&Database::sqlite(), &["import", "/nowhere/users.jsonl"], "");
+fn a_file_that_cannot_be_read_is_named() {
+    for path in ["/nowhere/users.jsonl", "/tmp"] {
+        let said = refused(&Database::sqlite(), &["import", path], "");
+        assert!(said.contains(&format!("{path} cannot be read")), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_and_a_pipe_do_no_harm() {
+    let setting = Setting::on(Database::sqlite()).await;
+    let line = format!("\u{feff}{}", setting.person("imported@example.com"));
+    let path = setting.file(&line);
+    let written = done(&setting.database, &import(&path), "");
+    assert!(written.starts_with("1 accounts were written"), "{written}");
+    let again = done(&setting.database, &["import", "/dev/stdin"], &line);
     assert!(
-        said.contains("/nowhere/users.jsonl cannot be read"),
-        "{said}"
+        again.starts_with("0 accounts were written, 1 were there already"),
+        "{again}"
     );
 }
 

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{BufRead, BufReader, IsTerminal as _, Read as _, Seek as _};
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader, IsTerminal as _, Read, Seek as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -21,6 +21,8 @@ const BATCH: usize = 1000;
 const PAUSE: Duration = Duration::from_millis(20);
 /// The most bytes that a line may have. No account needs so many.
 const LONGEST_LINE: u64 = 64 * 1024;
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// So many bad lines are named; the rest is counted.
 const MOST_NAMED: usize = 100;
 
@@ -67,14 +69,21 @@ pub(super) async fn run(arguments: ImportArguments, app: &App) -> anyhow::Result
     Ok(())
 }
 
-/// The file; standard input, which is read twice, goes into one without a name that only this process can read.
-fn open(path: &PathBuf) -> anyhow::Result<File> {
-    if path.as_os_str() != "-" {
-        return File::open(path).with_context(|| format!("{} cannot be read", path.display()));
+/// The file. What cannot be read twice, such as standard input, goes into one without a name that only this process reads.
+fn open(path: &Path) -> anyhow::Result<File> {
+    if path.as_os_str() == "-" {
+        return keep(std::io::stdin().lock()).context("standard input cannot be kept");
     }
-    let mut spool = tempfile::tempfile().context("standard input cannot be kept")?;
-    std::io::copy(&mut std::io::stdin().lock(), &mut spool)
-        .context("standard input cannot be kept")?;
+    let opened = File::open(path).and_then(|file| match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => keep(file),
+    });
+    opened.with_context(|| format!("{} cannot be read", path.display()))
+}
+
+fn keep(mut source: impl Read) -> std::io::Result<File> {
+    let mut spool = tempfile::tempfile()?;
+    std::io::copy(&mut source, &mut spool)?;
     Ok(spool)
 }
 
@@ -88,6 +97,8 @@ struct Pass<'a> {
     batch: Vec<(u64, UserRow)>,
     new: u64,
     present: u64,
+    readdressed: u64,
+    deleted: u64,
     bad: u64,
     tells_verified: bool,
     faults: Vec<(u64, String)>,
@@ -102,6 +113,8 @@ impl<'a> Pass<'a> {
             batch: Vec::with_capacity(BATCH),
             new: 0,
             present: 0,
+            readdressed: 0,
+            deleted: 0,
             bad: 0,
             tells_verified: false,
             faults: Vec::new(),
@@ -114,7 +127,12 @@ impl<'a> Pass<'a> {
             number += 1;
             bar.inc(line.len() as u64);
             if is_whole {
-                pass.take(number, line.trim_ascii_end());
+                // Which some editors write at the start of a file (RFC 8259 §8.1 lets a reader skip it).
+                let mark = if number == 1 { BYTE_ORDER_MARK } else { b"" };
+                pass.take(
+                    number,
+                    line.strip_prefix(mark).unwrap_or(&line).trim_ascii(),
+                );
             } else {
                 pass.refuse(number, format!("it is longer than {LONGEST_LINE} bytes"));
             }
@@ -177,6 +195,8 @@ impl<'a> Pass<'a> {
             match verdict {
                 Ok(Imported::New) => self.new += 1,
                 Ok(Imported::Present) => self.present += 1,
+                Ok(Imported::Readdressed) => self.readdressed += 1,
+                Ok(Imported::Deleted) => self.deleted += 1,
                 Err(fault) => self.refuse(number, fault.to_string()),
             }
         }
@@ -200,6 +220,12 @@ impl<'a> Pass<'a> {
             "{} accounts {what_was_done}, {} were there already, {} lines are bad.",
             self.new, self.present, self.bad
         );
+        if self.readdressed + self.deleted > 0 {
+            println!(
+                "Left out, as an earlier run wrote them: {} have another address now, {} were deleted since.",
+                self.readdressed, self.deleted
+            );
+        }
         if self.tells_verified {
             println!("emailVerified is not kept: this version does not verify addresses.");
         }
