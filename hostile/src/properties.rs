@@ -156,7 +156,6 @@ pub fn configuration(data: &[u8]) {
         file: Some(named.path().to_owned()),
         ..Flags::default()
     };
-    let secret = variables.get(&OsString::from("COUNTERSIGN_KEYS__SECRET"));
     let shown = match Settings::load_from(&flags, &variables) {
         Ok(settings) => {
             if settings.profile == Profile::Production {
@@ -169,16 +168,24 @@ pub fn configuration(data: &[u8]) {
             faults.to_string()
         }
     };
+    let texts = || variables.values().filter_map(|it| it.to_str()).chain([file]);
+    let given = variables.get(&OsString::from("COUNTERSIGN_KEYS__SECRET"));
+    let given = given.and_then(|it| it.to_str());
     // A shorter one may be part of any text.
-    if let Some(secret) = secret
-        .and_then(|it| it.to_str())
-        .filter(|it| it.len() >= 32)
-    {
-        let elsewhere = |other: &OsString| other.to_str().is_some_and(|it| it.contains(secret));
-        let times = variables.values().filter(|it| elsewhere(it)).count();
-        let is_alone = times == 1 && !file.contains(secret);
-        assert!(!is_alone || !shown.contains(secret), "{shown}");
+    for secret in given.into_iter().chain(written_secrets(file)).filter(|it| it.len() >= 32) {
+        let times: usize = texts().map(|it| it.matches(secret).count()).sum();
+        assert!(times != 1 || !shown.contains(secret), "{shown}");
     }
+}
+
+/// What stands as `secret = …` in a file, whether the rest of it is TOML or not.
+fn written_secrets(file: &str) -> impl Iterator<Item = &str> {
+    // Within a text of several lines such a line is no setting.
+    let is_plain = !file.contains("\"\"\"") && !file.contains("'''");
+    let settings = file.lines().filter_map(|line| line.split_once('='));
+    settings
+        .filter(move |(key, _)| is_plain && matches!(key.trim(), "secret" | "keys.secret"))
+        .map(|(_, value)| value.trim().trim_matches('"'))
 }
 
 fn assert_is_safe(settings: &Settings) {

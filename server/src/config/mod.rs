@@ -5,6 +5,7 @@
 
 mod source;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
-use url::Url;
+use url::{Host, Url};
 
 pub use source::{Fault, Faults, Flags, Variables};
 use source::{Source, parse_duration};
@@ -25,6 +26,8 @@ use crate::values::Secret;
 
 /// A secret of fewer characters could be guessed.
 pub const LEAST_SECRET: usize = 32;
+/// Random ones have more, even in hexadecimal; a key held down has fewer.
+const LEAST_DISTINCT: usize = 8;
 /// A new key signs ten minutes after it was made; keys that change much faster would only grow the ring.
 const LEAST_ROTATION: Duration = Duration::from_secs(3600);
 
@@ -420,10 +423,8 @@ impl Settings {
 
     fn read_http(source: &mut Source, listen: SocketAddr, development: bool) -> HttpSettings {
         let local = format!("http://localhost:{}", listen.port());
-        let public_url = source.optional("http.public_url", |text| match Url::parse(text) {
-            Ok(url) if url.has_host() && matches!(url.scheme(), "http" | "https") => Ok(url),
-            _ => Err("is no URL like https://auth.example.com"),
-        });
+        // Somebody may have put a password into it.
+        let public_url = source.optional_private("http.public_url", parse_public_url);
         match &public_url {
             None if !development => source.fault(
                 "http.public_url",
@@ -457,11 +458,19 @@ impl Settings {
                 Ok(url) if url.origin().is_tuple() && url.origin().ascii_serialization() == text => Ok(text.to_owned()),
                 _ => Err("is no origin like https://app.example.com, without a path or a slash at the end"),
             }),
-            allowed_hosts: source.list("http.allowed_hosts", default_hosts, |text| Ok(text.to_lowercase())),
+            allowed_hosts: source.list("http.allowed_hosts", default_hosts, |text| match Host::parse(text) {
+                Ok(host) if !text.contains('*') => Ok(host.to_string()),
+                _ => Err("is no host name like auth.example.com, without port and wildcard"),
+            }),
             trusted_proxies: source.list("http.trusted_proxies", Vec::new(), |text| {
                 // A lone address is a network of one.
-                let network = text.parse().or_else(|_| text.parse().map(|ip: IpAddr| IpNet::from(ip)));
-                network.map_err(|_| "is neither an IP address nor a network like 10.0.0.0/8")
+                match text.parse().or_else(|_| text.parse().map(|ip: IpAddr| IpNet::from(ip))) {
+                    Ok(network) if network.prefix_len() == 0 && !development => {
+                        Err("is everybody: whoever sent X-Forwarded-For would be believed")
+                    }
+                    Ok(network) => Ok(network),
+                    Err(_) => Err("is neither an IP address nor a network like 10.0.0.0/8"),
+                }
             }),
             assets: source.parsed("http.assets", "web-demo/dist", |text| Ok(PathBuf::from(text))),
             drain: source.duration("http.drain", if development { "0s" } else { "5s" }, "0s", "5m"),
@@ -500,10 +509,13 @@ impl Settings {
 
     fn read_keys(source: &mut Source, development: bool) -> KeySettings {
         let secret = source.secret("keys.secret", |text| {
-            if text.len() >= LEAST_SECRET {
-                Ok(())
-            } else {
+            let distinct = text.chars().collect::<BTreeSet<_>>().len();
+            if text.len() < LEAST_SECRET {
                 Err("is shorter than 32 characters: `openssl rand -base64 32` makes a good one")
+            } else if distinct < LEAST_DISTINCT && !development {
+                Err("has fewer than 8 different characters: `openssl rand -base64 32` makes a good one")
+            } else {
+                Ok(())
             }
         });
         if secret.is_none() && !development {
@@ -576,6 +588,22 @@ impl fmt::Display for Profile {
             Self::Production => "production",
         })
     }
+}
+
+/// A URL of the whole host: the cookie and all paths are of its root.
+fn parse_public_url(text: &str) -> Result<Url, &'static str> {
+    use url::Position;
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
+        .ok_or("is no URL like https://auth.example.com")?;
+    if !url[Position::BeforeUsername..Position::BeforeHost].is_empty() {
+        return Err("must not name a user");
+    }
+    if url[Position::BeforePath..] != *"/" {
+        return Err("must have neither path nor query: https://auth.example.com");
+    }
+    Ok(url)
 }
 
 fn cores() -> usize {

@@ -8,18 +8,20 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use config::{Config, File, FileFormat, Value, ValueKind};
+use config::{Config, ConfigError, File, FileFormat, Value, ValueKind};
 use zeroize::Zeroizing;
 
 use super::Rate;
+use crate::storage::DatabaseUrl;
 use crate::values::Secret;
 
 /// Every environment variable of ours starts so.
 const PREFIX: &str = "COUNTERSIGN_";
 /// Read when it is there and no other file is named.
 const DEFAULT_FILE: &str = "countersign.toml";
-/// What a file that others may read must not hold.
+/// What holds a secret always, and what does where there is a password in it.
 const SECRET: &str = "keys.secret";
+const URLS: [&str; 2] = ["database.url", "database.migrations_url"];
 
 /// Environment variables by name.
 pub type Variables = BTreeMap<OsString, OsString>;
@@ -84,16 +86,20 @@ impl Source {
         let mut builder = Config::builder();
         if let Some(path) = file_of(flags, variables) {
             let origin = format!("in {}", path.display());
+            let fault = |problem| one_fault("the file", &origin, problem);
+            let text = std::fs::read_to_string(&path)
+                .map(Zeroizing::new)
+                .map_err(|error| fault(format!("cannot be read: {error}")))?;
             let file = Config::builder()
-                .add_source(File::from(path.as_path()).format(FileFormat::Toml))
-                .build();
-            let file = file.map_err(|error| {
-                one_fault("the file", &origin, format!("cannot be read: {error}"))
-            })?;
+                .add_source(File::from_str(&text, FileFormat::Toml))
+                .build()
+                .map_err(|error| fault(syntax_problem(&text, &error)))?;
             collect_keys("", &file.cache, &origin, &mut origins);
-            if origins.contains_key(SECRET) && mode(&path) & 0o077 != 0 {
-                let problem = "stands in a file that others may read: `chmod 600` it";
-                faults.extend(one_fault(SECRET, &origin, problem.to_owned()).0);
+            if mode(&path) & 0o077 != 0 {
+                for key in secrets(&file) {
+                    let problem = "stands in a file that others may read: `chmod 600` it";
+                    faults.extend(one_fault(key, &origin, problem.to_owned()).0);
+                }
             }
             builder = builder.add_source(file);
         }
@@ -374,6 +380,36 @@ impl Source {
         }
         Some(secret)
     }
+}
+
+/// Why a text is no TOML, without the line that the parser would show: a secret may stand in it.
+fn syntax_problem(text: &str, error: &ConfigError) -> String {
+    let fault = match error {
+        ConfigError::FileParse { cause, .. } => cause.downcast_ref::<toml::de::Error>(),
+        _ => None,
+    };
+    let place = fault.and_then(|fault| Some((fault, text.get(..fault.span()?.start)?)));
+    place.map_or_else(
+        || "is no TOML".to_owned(),
+        |(fault, before)| {
+            let line = before.matches('\n').count() + 1;
+            let column = before.chars().rev().take_while(|it| *it != '\n').count() + 1;
+            let message = fault.message();
+            format!("is no TOML: line {line}, column {column}: {message}")
+        },
+    )
+}
+
+/// The settings in a file that nobody else may read.
+fn secrets(file: &Config) -> impl Iterator<Item = &'static str> {
+    let is_given = |key: &&str| file.get_string(key).is_ok();
+    let holds_password = |key: &&str| {
+        let url = file.get_string(key);
+        // What cannot be read may hold one.
+        url.is_ok_and(|url| url.parse().map_or(true, |url: DatabaseUrl| url.has_password()))
+    };
+    let urls = URLS.into_iter().filter(holds_password);
+    [SECRET].into_iter().filter(is_given).chain(urls)
 }
 
 /// The value in a file. Others may read it, as container engines mount secrets so, and must not write to it.

@@ -61,6 +61,18 @@ impl std::str::FromStr for DatabaseUrl {
     }
 }
 
+impl DatabaseUrl {
+    /// Whether a password stands in it.
+    pub fn has_password(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            // One that cannot be read may hold one.
+            Self::Postgres(url) => postgres::parse(url)
+                .map_or(true, |(config, _)| config.get_password().is_some()),
+        }
+    }
+}
+
 /// Without the password that it may hold.
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

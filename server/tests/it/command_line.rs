@@ -163,17 +163,37 @@ fn production_needs_what_only_an_operator_can_choose() {
         environment.extend(more);
         countersign(&["check-config"], "", &environment)
     };
-    let bare = text(&production(&[]).stderr);
-    for needed in ["http.public_url", "tokens.issuer"] {
-        assert!(bare.contains(needed), "{needed}: {bare}");
+    let bare = Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .arg("check-config")
+        .env_clear()
+        .env("COUNTERSIGN_PROFILE", "production")
+        .current_dir(std::env::temp_dir())
+        .output()
+        .unwrap();
+    let bare = text(&bare.stderr);
+    for needed in ["http.public_url", "tokens.issuer", "keys.secret"] {
+        let fault = format!("{needed} (not set; ");
+        assert!(bare.contains(&fault), "{needed}: {bare}");
     }
     let insecure = [
         ("COUNTERSIGN_HTTP__PUBLIC_URL", "http://auth.example.com"),
         ("COUNTERSIGN_TOKENS__ISSUER", "http://auth.example.com"),
         ("COUNTERSIGN_HTTP__DEV_COOKIE", "true"),
+        ("COUNTERSIGN_HTTP__TRUSTED_PROXIES", "0.0.0.0/0,::/0"),
+        (
+            "COUNTERSIGN_KEYS__SECRET",
+            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        ),
     ];
     let refused = text(&production(&insecure).stderr);
-    for fault in ["http.public_url", "tokens.issuer", "http.dev_cookie"] {
+    for fault in [
+        "http.public_url",
+        "tokens.issuer",
+        "http.dev_cookie",
+        "\"0.0.0.0/0\" is everybody",
+        "\"::/0\" is everybody",
+        "keys.secret",
+    ] {
         assert!(refused.contains(fault), "{fault}: {refused}");
     }
     let good = [
@@ -182,6 +202,40 @@ fn production_needs_what_only_an_operator_can_choose() {
     ];
     let accepted = production(&good);
     assert!(accepted.status.success(), "{}", text(&accepted.stderr));
+}
+
+#[test]
+fn a_name_of_the_server_that_could_never_be_asked_for_is_refused() {
+    let checked = |variable, value| {
+        let environment = [(variable, value)];
+        text(&countersign(&["check-config"], "", &environment).stderr)
+    };
+    for url in [
+        "https://ada:hunter2@auth.example.com",
+        "https://ada@auth.example.com",
+        "https://auth.example.com/login",
+        "https://auth.example.com?a",
+        "https://auth.example.com/#a",
+        "ftp://auth.example.com",
+    ] {
+        let fault = checked("COUNTERSIGN_HTTP__PUBLIC_URL", url);
+        assert!(fault.contains("http.public_url ("), "{url}: {fault}");
+        assert!(!fault.contains("hunter2"), "{fault}");
+    }
+    for hosts in [
+        "*",
+        "*.example.com",
+        "auth.example.com:443",
+        "https://auth.example.com",
+        "auth.example.com/",
+        "::1",
+        "[::1]:4000",
+    ] {
+        let fault = checked("COUNTERSIGN_HTTP__ALLOWED_HOSTS", hosts);
+        assert!(fault.contains("http.allowed_hosts ("), "{hosts}: {fault}");
+    }
+    let hosts = "auth.example.com, Localhost, 192.0.2.1, [2001:DB8::1]";
+    assert_eq!(checked("COUNTERSIGN_HTTP__ALLOWED_HOSTS", hosts), "");
 }
 
 #[test]

@@ -73,22 +73,63 @@ fn every_secret_may_come_from_a_file_that_others_cannot_change() {
 fn a_configuration_that_others_may_read_holds_no_secret() {
     let folder = tempfile::tempdir().unwrap();
     let secret = format!("[keys]\nsecret = \"{SECRET}\"\n");
-    for (content, mode, is_fine) in [
-        (secret.as_str(), 0o600, true),
-        (&secret, 0o640, false),
-        (&secret, 0o604, false),
-        ("[http]\ndrain = \"5s\"\n", 0o644, true),
+    let url = "[database]\nurl = \"postgres://countersign:hunter2@db.example.com/countersign\"\n";
+    let parameter =
+        "[database]\nmigrations_url = \"postgres://db.example.com/c?user=owner&password=hunter2\"\n";
+    let typo = "[database]\nurl = \"postgress://countersign:hunter2@db.example.com/c\"\n";
+    for (content, key) in [
+        (secret.as_str(), "keys.secret"),
+        (url, "database.url"),
+        (parameter, "database.migrations_url"),
+        (typo, "database.url"),
     ] {
-        let path = file(folder.path(), "countersign.toml", content, mode);
+        for (mode, is_fine) in [(0o600, true), (0o640, false), (0o604, false)] {
+            let path = file(folder.path(), "countersign.toml", content, mode);
+            let faults = faults(&["--config", &path], &[]);
+            let fault =
+                format!("{key} (in {path}) stands in a file that others may read: `chmod 600` it");
+            assert_eq!(faults.contains(&fault), !is_fine, "{mode:o}: {faults}");
+            assert!(!faults.contains("hunter2") && !faults.contains(SECRET));
+        }
+    }
+    for content in [
+        "[http]\ndrain = \"5s\"\n",
+        "[database]\nurl = \"sqlite://data/countersign.db\"\n",
+        "[database]\nurl = \"postgres://countersign@db.example.com/countersign\"\n",
+    ] {
+        let path = file(folder.path(), "countersign.toml", content, 0o644);
         let from_elsewhere = [("COUNTERSIGN_KEYS__SECRET", SECRET)];
-        let environment = if content == secret {
-            &[][..]
-        } else {
-            &from_elsewhere
-        };
-        let faults = faults(&["--config", &path], environment);
-        assert_eq!(faults.is_empty(), is_fine, "{mode:o}: {faults}");
-        assert_eq!(faults.contains("`chmod 600` it"), !is_fine, "{faults}");
+        assert_eq!(faults(&["--config", &path], &from_elsewhere), "");
+    }
+}
+
+#[test]
+fn a_slip_in_a_file_of_secrets_does_not_show_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for (content, place) in [
+        (format!("[keys]\nsecret = \"{SECRET}\n"), "line 2, column "),
+        (format!("[keys]\nsecret = {SECRET}\n"), "line 2, column "),
+        (format!("[keys]\nsecret \"{SECRET}\"\n"), "line 2, column "),
+        (
+            format!("[keys]\nsecret = \"{SECRET}\"\nsecret = \"{SECRET}\"\n"),
+            "line 3, column 1: ",
+        ),
+        (
+            format!("[keys]\nsecret = \"\\q{SECRET}\"\n"),
+            "line 2, column ",
+        ),
+        (
+            format!("database.url = \"postgres://u:{SECRET}@h/d"),
+            "line 1, column ",
+        ),
+    ] {
+        let path = file(folder.path(), "countersign.toml", &content, 0o600);
+        let faults = faults(&["--config", &path], &[]);
+        assert!(
+            faults.contains(&format!("the file (in {path}) is no TOML: {place}")),
+            "{faults}"
+        );
+        assert!(!faults.contains("a secret of"), "{faults}");
     }
 }
 
