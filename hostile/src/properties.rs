@@ -168,11 +168,20 @@ pub fn configuration(data: &[u8]) {
             faults.to_string()
         }
     };
-    let texts = || variables.values().filter_map(|it| it.to_str()).chain([file]);
+    let texts = || {
+        variables
+            .values()
+            .filter_map(|it| it.to_str())
+            .chain([file])
+    };
     let given = variables.get(&OsString::from("COUNTERSIGN_KEYS__SECRET"));
     let given = given.and_then(|it| it.to_str());
     // A shorter one may be part of any text.
-    for secret in given.into_iter().chain(written_secrets(file)).filter(|it| it.len() >= 32) {
+    for secret in given
+        .into_iter()
+        .chain(written_secrets(file))
+        .filter(|it| it.len() >= 32)
+    {
         let times: usize = texts().map(|it| it.matches(secret).count()).sum();
         assert!(times != 1 || !shown.contains(secret), "{shown}");
     }

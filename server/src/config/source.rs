@@ -406,7 +406,10 @@ fn secrets(file: &Config) -> impl Iterator<Item = &'static str> {
     let holds_password = |key: &&str| {
         let url = file.get_string(key);
         // What cannot be read may hold one.
-        url.is_ok_and(|url| url.parse().map_or(true, |url: DatabaseUrl| url.has_password()))
+        url.is_ok_and(|url| {
+            url.parse()
+                .map_or(true, |url: DatabaseUrl| url.has_password())
+        })
     };
     let urls = URLS.into_iter().filter(holds_password);
     [SECRET].into_iter().filter(is_given).chain(urls)

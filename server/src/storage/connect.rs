@@ -67,8 +67,9 @@ impl DatabaseUrl {
         match self {
             Self::Sqlite(_) => false,
             // One that cannot be read may hold one.
-            Self::Postgres(url) => postgres::parse(url)
-                .map_or(true, |(config, _)| config.get_password().is_some()),
+            Self::Postgres(url) => {
+                postgres::parse(url).map_or(true, |(config, _)| config.get_password().is_some())
+            }
         }
     }
 }

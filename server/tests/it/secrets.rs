@@ -74,8 +74,7 @@ fn a_configuration_that_others_may_read_holds_no_secret() {
     let folder = tempfile::tempdir().unwrap();
     let secret = format!("[keys]\nsecret = \"{SECRET}\"\n");
     let url = "[database]\nurl = \"postgres://countersign:hunter2@db.example.com/countersign\"\n";
-    let parameter =
-        "[database]\nmigrations_url = \"postgres://db.example.com/c?user=owner&password=hunter2\"\n";
+    let parameter = "[database]\nmigrations_url = \"postgres://db.example.com/c?user=owner&password=hunter2\"\n";
     let typo = "[database]\nurl = \"postgress://countersign:hunter2@db.example.com/c\"\n";
     for (content, key) in [
         (secret.as_str(), "keys.secret"),
