@@ -311,6 +311,17 @@ mod tests {
         assert!(good.fault.is_none());
     }
 
+    #[tokio::test]
+    async fn a_weak_password_takes_no_hashing_thread() {
+        let mut passwords = passwords(4);
+        passwords.hashing = Pool::start("nobody", 0, 1).unwrap();
+        let weak = passwords.hash_new(&Secret::new("password1"), vec![]).await;
+        assert!(matches!(weak, Err(AccountError::PasswordTooWeak(_))));
+        let good = Secret::new("plum tractor ninety");
+        let good = passwords.hash_new(&good, vec![]).await;
+        assert!(matches!(good, Err(AccountError::Busy(_))));
+    }
+
     /// A hash that bcrypt made of "cafe\u{301} tractor ninety" (decomposed).
     const DECOMPOSED: &str = "$2b$04$zUkDrzsAakW2L585iUj4o.QrcEGgR4gSnpKjp9xMfKvPuSEcqzUfe";
 
