@@ -4,6 +4,7 @@ mod import;
 mod list;
 mod password;
 
+use std::fmt::Display;
 use std::io::Write as _;
 
 use anyhow::{Context as _, ensure};
@@ -116,15 +117,24 @@ pub(super) async fn run(command: UsersCommand, settings: Settings) -> anyhow::Re
                 role,
             };
             let user = app.accounts.create(account).await?;
-            println!("{} {} {}", user.id, user.role.as_str(), user.email.as_str());
-            print_password(shown.as_ref());
+            say(format_args!(
+                "{} {} {}",
+                user.id,
+                user.role.as_str(),
+                user.email.as_str()
+            ))?;
+            say_password(shown.as_ref())?;
         }
         UsersCommand::List(arguments) => list::run(&arguments, &app).await?,
         UsersCommand::SetRole { who, role } => {
             let id = who.find(&app).await?.id;
             let changed = app.accounts.set_role(None, &id, role, &nowhere).await;
             let user = changed.map_err(explained)?;
-            println!("{} is {} now.", user.email.as_str(), user.role.as_str());
+            say(format_args!(
+                "{} is {} now.",
+                user.email.as_str(),
+                user.role.as_str()
+            ))?;
         }
         UsersCommand::Disable(who) => set_disabled(&app, who, true).await?,
         UsersCommand::Enable(who) => set_disabled(&app, who, false).await?,
@@ -132,11 +142,11 @@ pub(super) async fn run(command: UsersCommand, settings: Settings) -> anyhow::Re
             let user = who.find(&app).await?;
             let (password, shown) = password.read()?;
             app.accounts.set_password(&user.id, &password).await?;
-            println!(
+            say(format_args!(
                 "{} has a new password and is signed out everywhere.",
                 user.email.as_str()
-            );
-            print_password(shown.as_ref());
+            ))?;
+            say_password(shown.as_ref())?;
         }
         UsersCommand::Recover(who) => recover(&app, who).await?,
         UsersCommand::Delete { who, yes } => {
@@ -152,7 +162,7 @@ pub(super) async fn run(command: UsersCommand, settings: Settings) -> anyhow::Re
             );
             let deleted = app.accounts.delete(None, &user.id, &nowhere).await;
             deleted.map_err(explained)?;
-            println!("{} is deleted.", user.email.as_str());
+            say(format_args!("{} is deleted.", user.email.as_str()))?;
         }
         UsersCommand::Import(arguments) => import::run(arguments, &app).await?,
     }
@@ -171,8 +181,7 @@ async fn set_disabled(app: &App, who: Who, disabled: bool) -> anyhow::Result<()>
     } else {
         "enabled"
     };
-    println!("{} is {state}.", user.email.as_str());
-    Ok(())
+    say(format_args!("{} is {state}.", user.email.as_str()))
 }
 
 /// The link alone goes to standard output, and what there is to say about it to standard error.
@@ -181,8 +190,7 @@ async fn recover(app: &App, who: Who) -> anyhow::Result<()> {
     let link = app.accounts.make_recovery_link(&user.id).await?;
     // Behind a '#' it reaches no server, no log and no Referer.
     let page = app.settings.http.public_url.join("/recover")?;
-    println!("{page}#token={}", link.token.expose());
-    std::io::stdout().flush()?;
+    say(format_args!("{page}#token={}", link.token.expose()))?;
     eprintln!(
         "Whoever opens this link sets the password of {} <{}>. Give it to nobody else, over a way that nobody else reads. It is \
          good once, until {} UTC.",
@@ -198,10 +206,21 @@ async fn recover(app: &App, who: Who) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_password(generated: Option<&Secret>) {
-    if let Some(password) = generated {
-        println!("The password, shown this once: {}", password.expose());
-    }
+/// Writes a line to standard output, after what it tells of was done.
+fn say(line: impl Display) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .context("it was done, but could not be written to standard output")
+}
+
+fn say_password(generated: Option<&Secret>) -> anyhow::Result<()> {
+    generated.map_or(Ok(()), |password| {
+        say(format_args!(
+            "The password, shown this once: {}",
+            password.expose()
+        ))
+    })
 }
 
 /// What an operator can do about it.

@@ -497,3 +497,26 @@ async fn a_link_recovers_the_account_at_a_running_server() {
         server.kill();
     }
 }
+
+#[test]
+fn a_link_that_cannot_be_written_is_a_failure_and_no_panic() {
+    let database = Database::sqlite();
+    assert!(
+        create(&database, "ana@example.com", PASSWORD)
+            .status
+            .success()
+    );
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command(&database, &["recover", "--email", "ana@example.com"])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("it was done, but could not be written to standard output"),
+        "{said}"
+    );
+}

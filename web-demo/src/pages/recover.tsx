@@ -14,7 +14,9 @@ import { StrengthMeter, useStrength } from "../ui/strength.tsx";
 /** Where a recovery link leads: sets a new password by its token. */
 export function RecoverPage() {
   const token = useTokenOfLink();
-  const [done, setDone] = useState(false);
+  // The token whose link was used here: another link may be opened in the same tab.
+  const [used, setUsed] = useState<string | null>(null);
+  const done = token !== null && token === used;
   return (
     <Page title="Set a new password" className="narrow">
       {done && (
@@ -27,7 +29,9 @@ export function RecoverPage() {
           </p>
         </>
       )}
-      {!done && token !== null && <NewPassword token={token} onDone={() => setDone(true)} />}
+      {!done && token !== null && (
+        <NewPassword key={token} token={token} onDone={() => setUsed(token)} />
+      )}
       {!done && token === null && (
         <Notice tone="info">
           This page needs the whole link that you were given. Please open it again, or ask for a new
@@ -38,18 +42,23 @@ export function RecoverPage() {
   );
 }
 
-/** The token behind `#token=`, which leaves the address bar and the history at once. */
+/** The token behind `#token=`, which leaves the address bar and the history at once; null when it is not there whole. */
 function useTokenOfLink(): string | null {
   const { hash, pathname } = useLocation();
   const navigate = useNavigate();
-  const given = new URLSearchParams(hash.slice(1)).get("token");
-  const [token, setToken] = useState(given);
+  const [token, setToken] = useState(() => tokenIn(hash));
   useEffect(() => {
-    if (given === null) return;
-    setToken(given);
+    if (hash === "") return;
+    setToken(tokenIn(hash));
     void navigate(pathname, { replace: true });
-  }, [given, pathname, navigate]);
+  }, [hash, pathname, navigate]);
   return token;
+}
+
+/** 32 bytes in base64url: a link that was cut off is told before a password is thought of. */
+function tokenIn(hash: string): string | null {
+  const token = new URLSearchParams(hash.slice(1)).get("token") ?? "";
+  return /^[\w-]{43}$/.test(token) ? token : null;
 }
 
 function NewPassword({ token, onDone }: { token: string; onDone: () => void }) {

@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::say;
 use crate::accounts::{ImportLine, Imported};
 use crate::app::App;
 use crate::storage::UserRow;
@@ -50,7 +51,7 @@ pub(super) async fn run(arguments: ImportArguments, app: &App) -> anyhow::Result
         let checked = Pass::run(&mut file, app, false).await?;
         checked.print_faults();
         if dry_run {
-            checked.print("would be written");
+            checked.print("would be written")?;
             ensure!(checked.bad == 0, "{} lines are bad", checked.bad);
             return Ok(());
         }
@@ -62,7 +63,7 @@ pub(super) async fn run(arguments: ImportArguments, app: &App) -> anyhow::Result
     }
     let written = Pass::run(&mut file, app, true).await?;
     written.print_faults();
-    written.print("were written");
+    written.print("were written")?;
     if !skip_bad && written.bad > 0 {
         bail!("{} lines could not be written", written.bad);
     }
@@ -215,20 +216,21 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn print(&self, what_was_done: &str) {
-        println!(
+    fn print(&self, what_was_done: &str) -> anyhow::Result<()> {
+        say(format_args!(
             "{} accounts {what_was_done}, {} were there already, {} lines are bad.",
             self.new, self.present, self.bad
-        );
+        ))?;
         if self.readdressed + self.deleted > 0 {
-            println!(
+            say(format_args!(
                 "Left out, as an earlier run wrote them: {} have another address now, {} were deleted since.",
                 self.readdressed, self.deleted
-            );
+            ))?;
         }
         if self.tells_verified {
-            println!("emailVerified is not kept: this version does not verify addresses.");
+            say("emailVerified is not kept: this version does not verify addresses.")?;
         }
+        Ok(())
     }
 }
 
