@@ -94,20 +94,19 @@ impl Accounts {
         let email = Email::parse(&line.email).ok_or(ImportFault::Email)?;
         let name = Name::parse(&line.name).ok_or(ImportFault::Name)?;
         check_hash(&line.password_hash)?;
-        let created_at = match &line.created_at {
-            Some(text) => past(text, now).ok_or(ImportFault::CreatedAt)?,
-            None => now,
+        let told = match &line.created_at {
+            Some(text) => Some(past(text, now).ok_or(ImportFault::CreatedAt)?),
+            None => None,
         };
         let id = match &line.id {
             Some(text) => UserId::parse(text)
                 .filter(|id| *id != UserId::FIRST)
                 .ok_or(ImportFault::Id)?,
-            None => {
-                let known = line.created_at.is_some().then_some(created_at);
-                // The time of this run would make another id in the next.
-                let time = known.unwrap_or(UnixMillis(0));
-                UserId::new(time, tail(&email, &line.password_hash))
-            }
+            // The time of this run would make another id in the next.
+            None => UserId::new(
+                told.unwrap_or(UnixMillis(0)),
+                tail(&email, &line.password_hash),
+            ),
         };
         Ok(ImportLine {
             user: UserRow {
@@ -119,7 +118,7 @@ impl Accounts {
                 password_hash: line.password_hash,
                 token_version: 1,
                 disabled_at: line.disabled.then_some(now.0),
-                created_at,
+                created_at: told.unwrap_or(now),
             },
             tells_verified: line.email_verified.is_some(),
         })
