@@ -9,6 +9,7 @@ mod deny;
 mod evidence;
 mod fresh;
 mod fuzz;
+mod links;
 mod logs;
 mod npm;
 pub mod postgres;

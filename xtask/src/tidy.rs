@@ -1,14 +1,14 @@
 //! `cargo xtask tidy`: holds what must be absent from each part (docs/architecture.md).
 //!
 //! It reads lines, not syntax: comments after `//` do not count in Rust and TypeScript, everything
-//! else does. What docs/security.md claims is held by `evidence.rs`.
+//! else does. What docs/security.md claims is held by `evidence.rs`, what documents link to by `links.rs`.
 
 use std::{fs, path::Path};
 
 use anyhow::{Result, bail};
 use ignore::WalkBuilder;
 
-use crate::{evidence, project::Project};
+use crate::{evidence, links, project::Project};
 
 /// Words that must not stand under some folders.
 struct Rule {
@@ -222,6 +222,9 @@ pub(crate) fn run(project: &Project) -> Result<()> {
             files += 1;
             faults.extend(check(&path, &text));
             faults.extend(check_lints(&path, &text));
+            if path.ends_with(".md") {
+                faults.extend(links::check(&project.root, &path, &text));
+            }
             let lines = text.lines().count();
             if lines > LONG && is_source(&path) {
                 println!("long: {path} has {lines} lines; {LONG} are easy to read");
@@ -232,7 +235,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
     faults.extend(unshown);
     if !faults.is_empty() {
         bail!(
-            "{} lines break a rule of xtask/src/tidy.rs or evidence.rs:\n{}",
+            "{} lines break a rule of xtask/src/tidy.rs, evidence.rs or links.rs:\n{}",
             faults.len(),
             faults.join("\n")
         );

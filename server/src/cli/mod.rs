@@ -13,7 +13,9 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::config::{Flags, Settings};
 use crate::graphql;
@@ -122,7 +124,24 @@ fn is_confirmed(warning: &str) -> anyhow::Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
+/// A dump of the memory would hold every secret that is read from now on.
+fn forbid_dumps() -> std::io::Result<()> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none)?;
+    // Linux pipes dumps to a program whatever the limit is, where `core_pattern` says so.
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    }
+    Ok(())
+}
+
 fn execute(cli: Cli) -> anyhow::Result<()> {
+    forbid_dumps().context("core dumps cannot be switched off")?;
     let command = cli.command.unwrap_or(Command::Serve { no_migrate: false });
     let mut flags = cli.global.flags();
     match command {
@@ -161,4 +180,15 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Users(command) => runtime.block_on(users::run(command, settings()?))?,
     }
     Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::process::{DumpableBehavior, dumpable_behavior};
+
+    #[test]
+    fn no_memory_is_dumped_to_a_program_either() {
+        super::forbid_dumps().unwrap();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
 }

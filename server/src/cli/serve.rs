@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -19,19 +19,15 @@ use crate::{http, logging};
 
 /// How long requests under way may take to finish after the signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
-const NO_CORE: Rlimit = Rlimit {
-    current: Some(0),
-    maximum: Some(0),
-};
+/// How many connections the address for operators takes: balancers and probes, which are few.
+const OPERATIONS_CONNECTIONS: usize = 16;
 
 /// Serves until SIGINT or SIGTERM, then finishes the requests under way.
 pub(super) async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.log_filter).context("COUNTERSIGN_LOG__FILTER")?;
     let colours = std::io::stderr().is_terminal();
     logging::start(settings.profile, filter, std::io::stderr, colours)?;
-    // A core dump holds every key.
-    setrlimit(Resource::Core, NO_CORE).context("core dumps cannot be switched off")?;
-    leave_files(&mut settings);
+    share_files(&mut settings);
     let mut signals = Signals::new()?;
     let app = tokio::select! {
         started = App::start(settings) => started?,
@@ -53,12 +49,9 @@ pub(super) async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     if let Some(address) = settings.ops_listen {
         let operations = listen(address, "COUNTERSIGN_OPS__LISTEN").await?;
         let router = http::operations_router(Arc::clone(&app));
-        servers.spawn(http::serve(
-            operations,
-            router,
-            settings.http.clone(),
-            stopping.clone(),
-        ));
+        let mut http = settings.http.clone();
+        http.connections.max = OPERATIONS_CONNECTIONS;
+        servers.spawn(http::serve(operations, router, http, stopping.clone()));
     }
     tracing::info!(%address, public_url = %settings.http.public_url, database = %settings.database.url, "serving");
     let housekeeping = tokio::spawn(Arc::clone(&app).keep_house());
@@ -82,8 +75,9 @@ async fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListen
     })
 }
 
-/// Connections take no more than half of the files that the system gives: the database, sockets and assets need some too.
-fn leave_files(settings: &mut Settings) {
+/// Connections and sockets take no more than three quarters of the files that the system gives, each its share: the database,
+/// the address for operators and assets need some too.
+fn share_files(settings: &mut Settings) {
     let mut limit = getrlimit(Resource::Nofile);
     // What is given at first is often 1,024 only, for programs of old that cannot count further.
     limit.current = limit.maximum;
@@ -91,14 +85,20 @@ fn leave_files(settings: &mut Settings) {
         tracing::warn!(%error, "the number of files cannot be raised");
     }
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let half = usize::try_from(files / 2).unwrap_or(usize::MAX);
-    let connections = &mut settings.http.connections;
-    if connections.max > half {
+    let room = usize::try_from(files / 4 * 3).unwrap_or(usize::MAX);
+    let connections = &mut settings.http.connections.max;
+    let sockets = &mut settings.events.max;
+    let wanted = *connections + *sockets;
+    if wanted > room {
+        for most in [&mut *connections, &mut *sockets] {
+            *most = (*most * room / wanted).max(1);
+        }
         tracing::warn!(
             files,
-            "fewer connections are taken than COUNTERSIGN_HTTP__MAX_CONNECTIONS allows: raise the limit of open files"
+            connections,
+            sockets,
+            "COUNTERSIGN_HTTP__MAX_CONNECTIONS and COUNTERSIGN_EVENTS__MAX are lowered: raise the limit of open files"
         );
-        connections.max = half;
     }
 }
 

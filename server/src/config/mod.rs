@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderName;
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
@@ -85,6 +86,8 @@ pub struct HttpSettings {
     pub public_url: Url,
     /// `COUNTERSIGN_HTTP__ALLOWED_ORIGINS`: pages of other origins that may use this server, cookies included.
     pub allowed_origins: Vec<String>,
+    /// `COUNTERSIGN_HTTP__ALLOWED_HEADERS`: what these pages may send besides our own headers, such as `traceparent`.
+    pub allowed_headers: Vec<HeaderName>,
     /// `COUNTERSIGN_HTTP__ALLOWED_HOSTS`: the `Host` names that are answered, without ports.
     pub allowed_hosts: Vec<String>,
     /// `COUNTERSIGN_HTTP__TRUSTED_PROXIES`: the addresses or networks of the proxies whose `X-Forwarded-For` is believed.
@@ -109,6 +112,8 @@ pub struct ConnectionSettings {
     /// `COUNTERSIGN_HTTP__STALL_TIMEOUT`: how long a client may take to send a request's head, and its body, and for how long it
     /// may take nothing of an answer.
     pub stall_timeout: Duration,
+    /// `COUNTERSIGN_HTTP__ANSWER_TIMEOUT`: how long a client may take for the whole of an answer.
+    pub answer_timeout: Duration,
     /// `COUNTERSIGN_HTTP__IDLE_TIMEOUT`: how long a connection may wait for its next request.
     pub idle_timeout: Duration,
 }
@@ -458,6 +463,10 @@ impl Settings {
                 Ok(url) if url.origin().is_tuple() && url.origin().ascii_serialization() == text => Ok(text.to_owned()),
                 _ => Err("is no origin like https://app.example.com, without a path or a slash at the end"),
             }),
+            allowed_headers: source.list("http.allowed_headers", Vec::new(), |text| match text.parse() {
+                Ok(name) if text != "*" => Ok(name),
+                _ => Err("is no name of a header like traceparent"),
+            }),
             allowed_hosts: source.list("http.allowed_hosts", default_hosts, |text| match Host::parse(text) {
                 Ok(host) if !text.contains('*') => Ok(host.to_string()),
                 _ => Err("is no host name like auth.example.com, without port and wildcard"),
@@ -479,6 +488,7 @@ impl Settings {
                 max: source.number("http.max_connections", 10_000, 1..=1_000_000),
                 max_per_address: source.number("http.max_connections_per_address", 256, 1..=1_000_000),
                 stall_timeout: source.duration("http.stall_timeout", "15s", "100ms", "5m"),
+                answer_timeout: source.duration("http.answer_timeout", "5m", "100ms", "1h"),
                 idle_timeout: source.duration("http.idle_timeout", "75s", "100ms", "1h"),
             },
         }

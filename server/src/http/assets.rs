@@ -26,7 +26,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; 
 const GRAPHIQL_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      font-src 'self' data:; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 /// What an answer of ours may do that is no page.
-pub const BARE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+pub const BARE_POLICY: &str =
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Serves the folder of built assets; without it, a page that says how to build it.
 pub fn router(settings: &HttpSettings, graphiql: bool) -> Router<Arc<App>> {

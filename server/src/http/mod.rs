@@ -31,7 +31,7 @@ pub use server::serve;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use tower_http::request_id::{
     MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
 };
@@ -41,6 +41,7 @@ use tower_http::trace::TraceLayer;
 pub use ws::Sockets;
 
 use crate::app::App;
+use crate::config::HttpSettings;
 
 /// The largest body that is read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -67,7 +68,7 @@ pub fn public_router(app: Arc<App>) -> Router {
                 .fallback(graphql::other_method),
         )
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(cors(&settings.allowed_origins))
+        .layer(cors(settings))
         .route("/graphql/ws", get(ws::upgrade));
     let public = Router::new()
         .route("/.well-known/jwks.json", get(jwks::jwks))
@@ -136,16 +137,19 @@ fn covered(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
 }
 
 /// Pages of the allowed origins may call `/graphql` and read the answer; other pages cannot (Fetch, "CORS protocol").
-fn cors(origins: &[String]) -> CorsLayer {
-    let origins = origins
+fn cors(settings: &HttpSettings) -> CorsLayer {
+    let origins = settings
+        .allowed_origins
         .iter()
         .filter_map(|origin| origin.parse().ok())
         .collect::<Vec<HeaderValue>>();
+    let own = [AUTHORIZATION, CONTENT_TYPE, ACCEPT].into_iter();
+    let headers = own.chain(settings.allowed_headers.iter().cloned());
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, ACCEPT])
+        .allow_headers(AllowHeaders::list(headers))
         .expose_headers([RETRY_AFTER, REQUEST_ID])
         .max_age(PREFLIGHT_MAX_AGE)
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -146,26 +146,31 @@ struct Connection {
 
 impl Connection {
     async fn run(self, router: Router, stopping: CancellationToken) {
-        let awaits_head = Arc::new(AtomicBool::new(true));
+        let progress = Arc::new(Progress {
+            awaits_head: AtomicBool::new(true),
+            answers: AtomicUsize::new(0),
+        });
         let stream = Impatient {
             stream: self.stream,
-            limit: self.limits.stall_timeout,
-            awaits_head: Arc::clone(&awaits_head),
+            limits: self.limits,
+            progress: Arc::clone(&progress),
             has_begun: true,
             head: None,
             write: None,
+            answer: None,
         };
         let address = self.address;
         let service = service_fn(move |mut request: Request<Incoming>| {
-            awaits_head.store(false, Ordering::Relaxed);
+            progress.awaits_head.store(false, Ordering::Relaxed);
             request.extensions_mut().insert(ConnectInfo(address));
             let answer = router.clone().oneshot(request.map(Body::new));
-            let awaits_head = Arc::clone(&awaits_head);
+            let progress = Arc::clone(&progress);
             async move {
                 let answer = answer.await?;
                 // What comes over a socket are no heads.
                 let is_http = answer.status() != StatusCode::SWITCHING_PROTOCOLS;
-                awaits_head.store(is_http, Ordering::Relaxed);
+                progress.answers.fetch_add(1, Ordering::Relaxed);
+                progress.awaits_head.store(is_http, Ordering::Relaxed);
                 Ok::<_, std::convert::Infallible>(answer)
             }
         });
@@ -190,18 +195,27 @@ impl Connection {
     }
 }
 
-/// A stream whose other side may neither dribble a request's head nor refuse to take an answer.
+/// How far a connection is.
+struct Progress {
+    /// Whether what comes next belongs to the head of a request.
+    awaits_head: AtomicBool,
+    /// How many requests have an answer.
+    answers: AtomicUsize,
+}
+
+/// A stream whose other side may neither dribble a request's head nor refuse to take an answer, nor take for ever over one.
 struct Impatient {
     stream: TcpStream,
-    limit: Duration,
-    /// Whether what comes next belongs to the head of a request.
-    awaits_head: Arc<AtomicBool>,
+    limits: ConnectionSettings,
+    progress: Arc<Progress>,
     /// Whether some of a head has come; of the first one, whether there is a connection.
     has_begun: bool,
     /// Runs while the rest of it is waited for.
     head: Option<Pin<Box<Sleep>>>,
     /// Runs while nothing can be written.
     write: Option<Pin<Box<Sleep>>>,
+    /// The number of an answer that had to wait for its reader, and what runs since then.
+    answer: Option<(usize, Pin<Box<Sleep>>)>,
 }
 
 /// Whether the time is over; starts it where it does not run yet.
@@ -225,13 +239,17 @@ impl AsyncRead for Impatient {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
-        if !this.awaits_head.load(Ordering::Relaxed) {
+        if !this.progress.awaits_head.load(Ordering::Relaxed) {
             this.has_begun = false;
             this.head = None;
         } else if read.is_ready() {
             this.has_begun = true;
         } else if this.has_begun {
-            let late = ready!(poll_limit(&mut this.head, this.limit, context));
+            let late = ready!(poll_limit(
+                &mut this.head,
+                this.limits.stall_timeout,
+                context
+            ));
             return Poll::Ready(Err(late));
         }
         read
@@ -248,8 +266,28 @@ impl Impatient {
             self.write = None;
             return written;
         }
-        let late = ready!(poll_limit(&mut self.write, self.limit, context));
+        let stalls = poll_limit(&mut self.write, self.limits.stall_timeout, context);
+        let late = ready!(if stalls.is_ready() {
+            stalls
+        } else {
+            self.poll_answer(context)
+        });
         Poll::Ready(Err(late))
+    }
+
+    /// Whether the time for the answer that is being written is over. What goes over a socket is none.
+    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        if !self.progress.awaits_head.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        let number = self.progress.answers.load(Ordering::Relaxed);
+        let mut timer = self
+            .answer
+            .take()
+            .and_then(|(of, timer)| (of == number).then_some(timer));
+        let late = poll_limit(&mut timer, self.limits.answer_timeout, context);
+        self.answer = timer.map(|timer| (number, timer));
+        late
     }
 }
 

@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::StatusCode;
-use axum::http::header::{ORIGIN, RETRY_AFTER};
+use axum::http::header::{CONNECTION, HeaderName, ORIGIN, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
@@ -47,6 +47,9 @@ const INIT_LIMIT: Duration = Duration::from_secs(10);
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// How long a client may take to answer our close frame with its own.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Who gets no socket keeps no connection either: a flood would hold them all.
+const LATER: [(HeaderName, &str); 2] = [(RETRY_AFTER, "10"), (CONNECTION, "close")];
 
 /// The sockets that are open.
 #[derive(Default)]
@@ -106,7 +109,7 @@ pub async fn upgrade(
     }
     if app.sockets.open.len() >= settings.events.max {
         let why = "Too many sockets are open. Try again later.\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "10")], why).into_response();
+        return (StatusCode::SERVICE_UNAVAILABLE, LATER, why).into_response();
     }
     let client = peer::client_ip(
         envelope.connection.ip().to_canonical(),
@@ -117,7 +120,7 @@ pub async fn upgrade(
     // A few over the limit are told so in the socket; a flood gets none, as each takes a place until it is closed.
     if seat.place.neighbours() > 2 * settings.events.max_per_address {
         let why = "Too many sockets from this address. Try again later.\n";
-        return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "10")], why).into_response();
+        return (StatusCode::TOO_MANY_REQUESTS, LATER, why).into_response();
     }
     upgrade
         .read_buffer_size(READ_BUFFER_BYTES)

@@ -164,7 +164,7 @@ async fn who_acted_is_shown_to_administrators_and_to_others_only_that_somebody_d
 
 #[tokio::test]
 async fn every_kind_of_the_contract_is_shown_and_found() {
-    const KINDS: [&str; 16] = [
+    const KINDS: [&str; 18] = [
         "REGISTERED",
         "LOGIN_SUCCEEDED",
         "LOGIN_FAILED",
@@ -181,6 +181,8 @@ async fn every_kind_of_the_contract_is_shown_and_found() {
         "USER_DISABLED",
         "USER_ENABLED",
         "USER_DELETED",
+        "RECOVERY_LINK_MADE",
+        "PASSWORD_RECOVERED",
     ];
     let app = TestApp::builder().on_sqlite().await;
     let admin = app.sign_in_with_role("ada@example.com", "ADMIN").await;
@@ -191,6 +193,30 @@ async fn every_kind_of_the_contract_is_shown_and_found() {
         let found = app.run_as(&admin.access_token, EVENTS, variables).await;
         assert_eq!(column(&found, "id"), [id]);
         assert_eq!(column(&found, "kind"), [kind]);
+    }
+}
+
+#[tokio::test]
+async fn an_act_that_cannot_be_written_down_is_not_done() {
+    for app in TestApp::builder().on_each_database().await {
+        let admin = app.sign_in_with_role("ada@example.com", "ADMIN").await;
+        let ana = app.register("ana@example.com").await;
+        let away = "ALTER TABLE auth_events RENAME TO elsewhere";
+        app.database.execute(away).await;
+        let query = "mutation($id: ID!) { setRole(userId: $id, role: MANAGER) { role } }";
+        let set_role = async || {
+            let variables = json!({ "id": ana.user_id });
+            app.run_as(&admin.access_token, query, variables).await
+        };
+        assert_eq!(set_role().await.error().0, "INTERNAL_SERVER_ERROR");
+        let roles = format!(
+            "SELECT role AS text FROM users WHERE id = '{}'",
+            ana.user_id
+        );
+        assert_eq!(app.database.texts(&roles).await, ["USER"]);
+        let back = "ALTER TABLE elsewhere RENAME TO auth_events";
+        app.database.execute(back).await;
+        assert_eq!(*set_role().await.data("setRole.role"), "MANAGER");
     }
 }
 

@@ -87,13 +87,19 @@ async fn pages_tell_browsers_what_they_may_do() {
         let directives: Vec<&str> = policy.split(';').map(str::trim).collect();
         assert!(directives.contains(&"default-src 'none'"), "{path}");
         assert!(directives.contains(&"frame-ancestors 'none'"), "{path}");
+        assert!(directives.contains(&"base-uri 'none'"), "{path}");
+        let form_action = if is_page {
+            "form-action 'self'"
+        } else {
+            "form-action 'none'"
+        };
+        assert!(directives.contains(&form_action), "{path}");
         for danger in ["unsafe-inline", "unsafe-eval'", "http", "*"] {
             let allowed = policy.replace("'wasm-unsafe-eval'", "");
             assert!(!allowed.contains(danger), "{path}: {danger}");
         }
         if is_page {
             assert_eq!(header("content-type"), "text/html", "{path}");
-            assert!(directives.contains(&"base-uri 'none'"), "{path}");
             assert!(directives.contains(&"script-src 'self' 'wasm-unsafe-eval'"));
         }
     }

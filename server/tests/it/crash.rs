@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Database, PASSWORD, each_database, log};
+use crate::support::{Database, PASSWORD, SECRET, each_database, log};
 use crate::ws::{PROTOCOL, Said, Socket};
 
 /// A server in a process of its own.
@@ -49,10 +49,7 @@ impl Server {
             .env("COUNTERSIGN_PASSWORDS__MEMORY_KIB", "8")
             .env("COUNTERSIGN_LIMITS__FAILURES_PER_MINUTE", "off")
             .env("COUNTERSIGN_LIMITS__REGISTRATIONS_PER_HOUR", "off")
-            .env(
-                "COUNTERSIGN_KEYS__SECRET",
-                "a secret of the tests, long enough",
-            )
+            .env("COUNTERSIGN_KEYS__SECRET", SECRET)
             .envs(environment.iter().copied())
             .spawn()
             .unwrap();

@@ -284,6 +284,14 @@ async fn owasp_depth_is_limited() {
         "UNAUTHENTICATED",
         "fragments are no depth"
     );
+    let fields = |depth: usize| "{ a ".repeat(depth) + &"}".repeat(depth);
+    let deepest = ask(&app, &fields(16)).await;
+    assert_eq!(
+        deepest.error().0,
+        "GRAPHQL_VALIDATION_FAILED",
+        "there is no such field"
+    );
+    refused(&app, TOO_COMPLEX, &[fields(17)]).await;
     refused(
         &app,
         TOO_COMPLEX,

@@ -1,19 +1,22 @@
 //! Hostile HTTP: requests that two servers read differently, clients that stall, pages of other sites. What is below a request is
 //! shown on the real binary in the production profile, by sockets that say exactly what stands here.
 
+use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::crash::{Server, free_port};
 use crate::support::{Database, TestApp, production};
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Less than a request may take in all, which would end it too.
+const STALL_PATIENCE: Duration = Duration::from_secs(25);
 const QUERY: &str = r#"{"query":"{ viewer { id } }"}"#;
 
 /// The binary in the production profile; it ends with the test.
@@ -417,11 +420,37 @@ async fn a_client_that_stalls_loses_its_place() {
             reader.read_exact(&mut first).await.unwrap();
             assert_eq!(&first, b"HTTP/1.1 200");
         }
-        let next = tokio::time::timeout(PATIENCE, server.say(answered.as_bytes())).await;
+        let next = tokio::time::timeout(STALL_PATIENCE, server.say(answered.as_bytes())).await;
         let next = next.unwrap_or_else(|_| panic!("a client that {what} keeps its place"));
         assert_eq!(statuses(&next), ["200"], "after a client that {what}");
         dribbling.abort();
     }
+}
+
+/// Something is taken again and again, so nothing stalls.
+#[tokio::test]
+async fn an_answer_that_is_taken_slowly_is_cut_off() {
+    const SIZE: u64 = 256 * 1024 * 1024;
+    let assets = tempfile::tempdir().unwrap();
+    let large = std::fs::File::create(assets.path().join("large")).unwrap();
+    large.set_len(SIZE).unwrap();
+    let server = Production::start(&[
+        ("COUNTERSIGN_HTTP__ANSWER_TIMEOUT", "1s"),
+        ("COUNTERSIGN_HTTP__STALL_TIMEOUT", "5m"),
+        ("COUNTERSIGN_HTTP__ASSETS", assets.path().to_str().unwrap()),
+    ])
+    .await;
+    let mut stream = server.connect().await;
+    let request = b"GET /large HTTP/1.1\r\nHost: auth.example.com\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut taken = 0;
+    let mut buffer = vec![0; 64 * 1024];
+    // Resetting is closing, too.
+    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+        taken += length as u64;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!((1..SIZE).contains(&taken), "{taken}");
 }
 
 #[tokio::test]
@@ -560,7 +589,7 @@ async fn every_refusal_has_a_page_of_ours() {
         for header in [
             "x-content-type-options: nosniff",
             "x-frame-options: DENY",
-            "content-security-policy: default-src 'none'; frame-ancestors 'none'",
+            "content-security-policy: default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
             "referrer-policy: no-referrer",
             "cross-origin-opener-policy: same-origin",
             "cross-origin-resource-policy: same-origin",
@@ -912,49 +941,71 @@ async fn a_socket_ends_with_the_first_bad_frame() {
     }
 }
 
-/// A flood of connections takes half of the files that the system gives and no more: the database needs some.
+/// Sockets that never sign in and connections that say nothing take their shares of the files that the system gives and no more:
+/// the rest is answered, and the database has files.
 #[tokio::test]
-async fn connections_leave_files_to_the_database() {
+async fn a_flood_leaves_files_to_others() {
     let database = Database::sqlite();
     let port = free_port();
-    let process = Command::new("sh")
+    let mut command = Command::new("sh");
+    command
         .args([
             "-c",
             "ulimit -n 256; exec \"$0\" \"$@\"",
             env!("CARGO_BIN_EXE_countersign"),
         ])
-        .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
-        .args(["--database-url", &database.url()])
-        .env("COUNTERSIGN_HTTP__MAX_CONNECTIONS_PER_ADDRESS", "10000")
-        .env("COUNTERSIGN_HTTP__STALL_TIMEOUT", "5m")
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        .stderr(Stdio::null());
+    let environment = [
+        ("COUNTERSIGN_HTTP__MAX_CONNECTIONS_PER_ADDRESS", "10000"),
+        ("COUNTERSIGN_HTTP__STALL_TIMEOUT", "5m"),
+    ];
     let server = Production {
-        server: Server {
-            process,
-            origin: format!("http://localhost:{port}"),
-        },
+        server: Server::run(&mut command, &database, port, &environment).await,
         _database: database,
     };
-    server.server.wait_until_ready().await;
-    let files = format!("/proc/{}/fd", server.server.process.id());
-    let open = || std::fs::read_dir(&files).unwrap().count();
-    let before = open();
-    let mut flood = Vec::new();
-    for _ in 0..256 {
-        flood.push(server.connect().await);
+    let handshake = "GET /graphql/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                     Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n";
+    let ask = |query: &str| {
+        let body = json!({ "query": query }).to_string();
+        format!(
+            "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let mut sockets = Vec::new();
+    let mut open = 0;
+    for number in 0..235 {
+        let socket = TcpSocket::new_v4().unwrap();
+        let address = Ipv4Addr::new(127, 0, 0, 1 + number % 3);
+        socket.bind((address, 0).into()).unwrap();
+        let mut socket = socket.connect(([127, 0, 0, 1], port).into()).await.unwrap();
+        socket.write_all(handshake.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        let heard = tokio::time::timeout(PATIENCE, socket.read_exact(&mut status)).await;
+        heard
+            .expect("the socket is neither opened nor refused")
+            .unwrap();
+        open += usize::from(&status == b"HTTP/1.1 101");
+        sockets.push(socket);
     }
-    while open() < before + 120 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!((1..235).contains(&open), "{open} sockets are open");
+    let answer = server.say(ask("{ viewer { id } }").as_bytes()).await;
+    assert_eq!(statuses(&answer), ["200"], "{answer}");
+    drop(sockets);
+
+    // More than are taken, and no more than wait in the system's queue besides.
+    let mut connections = Vec::new();
+    for _ in 0..150 {
+        connections.push(server.connect().await);
     }
-    // Whoever could take more would have by now, as the last of them is answered after all others.
-    let first = flood.first_mut().unwrap();
-    first
-        .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        .await
-        .unwrap();
-    let mut status = [0; 12];
-    first.read_exact(&mut status).await.unwrap();
-    assert!(open() <= before + 128, "{} files, {before} before", open());
+    let first = connections.first_mut().unwrap();
+    let account =
+        "email: \"ana@example.com\", name: \"Ana\", password: \"plum tractor ninety seven\"";
+    let register =
+        format!("mutation {{ register(input: {{ {account} }}, transport: BODY) {{ sessionId }} }}");
+    first.write_all(ask(&register).as_bytes()).await.unwrap();
+    let answer = hear(first).await;
+    assert!(answer.contains("sessionId"), "{answer}");
 }

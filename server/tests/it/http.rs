@@ -201,7 +201,7 @@ async fn answers_are_not_stored_and_not_sniffed() {
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
     assert_eq!(
         missing.header("content-security-policy"),
-        "default-src 'none'; frame-ancestors 'none'"
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
 }
 
@@ -270,6 +270,42 @@ async fn only_allowed_origins_may_read() {
             .header("access-control-allow-origin"),
         ""
     );
+}
+
+#[tokio::test]
+async fn pages_may_send_the_headers_that_were_allowed() {
+    let app = TestApp::builder()
+        .set("http.allowed_origins", "https://app.example.com")
+        .set(
+            "http.allowed_headers",
+            "traceparent, Apollographql-Client-Name",
+        )
+        .on_sqlite()
+        .await;
+    let preflight = app
+        .request(Method::OPTIONS, "/graphql")
+        .header("origin", "https://app.example.com")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "traceparent");
+    let answer = send(preflight).await;
+    assert_eq!(
+        answer.header("access-control-allow-headers"),
+        "authorization,content-type,accept,traceparent,apollographql-client-name"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_is_no_script_whatever_is_asked() {
+    let app = TestApp::builder().on_sqlite().await;
+    for parameter in ["callback", "jsonp", "cb"] {
+        let parameters = [("query", "{ viewer { id } }"), (parameter, "steal")];
+        let request = app.request(Method::GET, "/graphql").query(&parameters);
+        let answer = request.send().await.unwrap();
+        let kind = &answer.headers()["content-type"];
+        assert!(kind.to_str().unwrap().contains("json"), "{kind:?}");
+        let body = answer.text().await.unwrap();
+        assert_eq!(body, r#"{"data":{"viewer":null}}"#, "{parameter}");
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,17 @@
 //! RFC 8725 (JSON Web Token Best Current Practices), section by section: what breaks one is refused. The browser's core has the
 //! same sections in wasm-client/npm/test/rfc8725.test.ts.
 
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use countersign::config::{Flags, Settings, Variables};
 use countersign::sessions::RefreshToken;
 use countersign::tokens::{Algorithm, TokenError};
 
+use serde_json::Value;
+
+use crate::support::TestApp;
 use crate::vectors::Vectors;
 
 /// Every vector of the section is refused, and not for its age.
@@ -65,6 +72,35 @@ fn section_3_5_secrets_have_enough_entropy() {
     for dull in ["x".repeat(32), "abcdefg".repeat(5)] {
         assert!(is_refused("production", &dull), "{dull}");
     }
+}
+
+/// RFC 9068 §2.2 and §6: what services need, and nothing of the person.
+#[tokio::test]
+async fn rfc_9068_section_2_2_a_token_holds_these_claims_and_no_others() {
+    let app = TestApp::builder().on_sqlite().await;
+    let ana = app.register("ana@example.com").await;
+    let names = |part: usize| {
+        let json = BASE64URL.decode(ana.access_token.split('.').nth(part).unwrap());
+        let object: BTreeMap<String, Value> = serde_json::from_slice(&json.unwrap()).unwrap();
+        object.into_keys().collect::<Vec<_>>()
+    };
+    assert_eq!(names(0), ["alg", "kid", "typ"]);
+    assert_eq!(
+        names(1),
+        [
+            "aud",
+            "auth_time",
+            "client_id",
+            "exp",
+            "iat",
+            "iss",
+            "jti",
+            "role",
+            "sid",
+            "sub",
+            "ver"
+        ]
+    );
 }
 
 #[test]

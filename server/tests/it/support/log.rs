@@ -13,7 +13,7 @@ use countersign::logging;
 use reqwest::header::{HeaderMap, SET_COOKIE};
 use serde_json::Value;
 
-use super::PASSWORD;
+use super::{PASSWORD, SECRET};
 
 /// Fields of requests and answers whose texts are nobody's business.
 const PRIVATE: [&str; 7] = [
@@ -39,6 +39,7 @@ pub fn start() {
         if let Some(file) = open("") {
             logging::start(Profile::Production, "trace".into(), Mutex::new(file), false).unwrap();
             note(PASSWORD);
+            note(SECRET);
         }
     });
 }

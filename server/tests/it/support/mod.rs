@@ -22,6 +22,9 @@ use tokio_util::sync::CancellationToken;
 /// Good enough for the password rules.
 pub const PASSWORD: &str = "plum tractor ninety seven";
 
+/// What keys are sealed under in all tests.
+pub const SECRET: &str = "a secret of the tests, long enough";
+
 /// 2026-11-21T09:30:00Z.
 const START: i64 = 1_795_253_400_000;
 
@@ -116,10 +119,7 @@ impl Builder {
             ("limits.failures_per_hour", "off".to_owned()),
             ("limits.registrations_per_hour", "off".to_owned()),
             ("limits.strength_per_minute", "off".to_owned()),
-            (
-                "keys.secret",
-                "a secret of the tests, long enough".to_owned(),
-            ),
+            ("keys.secret", SECRET.to_owned()),
         ];
         for (key, value) in defaults.into_iter().chain(self.settings.clone()) {
             if key == "keys.secret" {
