@@ -25,7 +25,9 @@ impl Accounts {
         let nonce = self.sessions.new_nonce();
         let renewed = self.storage.renew_proven(proof, &nonce).await;
         let (user, session) = renewed.map_err(unproven)?;
-        Ok(self.sessions.grant(user, &session, now, now)?)
+        let hash = user.password_hash.clone();
+        let grant = self.sessions.grant(user, &session, now, now)?;
+        Ok(self.on_device(grant, None, &hash))
     }
 
     /// Changes the password. Every other session of the user ends, and every earlier token of this one is worthless.

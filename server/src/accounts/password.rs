@@ -19,8 +19,10 @@ const ESTIMATES: usize = 64;
 /// Checks, hashes and verifies passwords.
 pub struct Passwords {
     hashing: Pool,
-    /// Estimates have a thread of their own: they cannot fill the queue of those who sign in.
+    /// Those who only ask for an estimate have a thread of their own: they fill no queue but theirs.
     estimating: Pool,
+    /// And so have those who choose a new password.
+    checking: Pool,
     settings: PasswordSettings,
     argon2: Argon2<'static>,
     /// A hash with today's parameters that no password has, so that an unknown address costs as much as a known one.
@@ -55,7 +57,8 @@ impl Passwords {
             .map_err(|fault| internal(fault.to_string()))?;
         Ok(Self {
             hashing: pool("argon2", settings.threads, settings.queue)?,
-            estimating: pool("zxcvbn", 1, ESTIMATES)?,
+            estimating: pool("estimate", 1, ESTIMATES)?,
+            checking: pool("check", 1, ESTIMATES)?,
             nobody: Arc::new(nobody),
             settings,
             argon2,
@@ -86,7 +89,7 @@ impl Passwords {
             let estimate = Estimate::of(&password, &hints);
             check_guessed(&password, &estimate, breached.as_deref()).map(|()| password)
         };
-        let password = self.estimating.run(checking).await??;
+        let password = self.checking.run(checking).await??;
         self.hashing.run(move || hash(&argon2, &password)).await?
     }
 
@@ -320,6 +323,16 @@ mod tests {
         let good = Secret::new("plum tractor ninety");
         let good = passwords.hash_new(&good, vec![]).await;
         assert!(matches!(good, Err(AccountError::Busy(_))));
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_estimates_keeps_nobody_from_a_new_password() {
+        let mut passwords = passwords(4);
+        passwords.estimating = Pool::start("nobody", 0, 1).unwrap();
+        let good = Secret::new("plum tractor ninety");
+        let estimate = passwords.strength(&good, vec![]).await;
+        assert!(matches!(estimate, Err(AccountError::Busy(_))));
+        passwords.hash_new(&good, vec![]).await.unwrap();
     }
 
     /// A hash that bcrypt made of "cafe\u{301} tractor ninety" (decomposed).

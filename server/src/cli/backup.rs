@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 
+use super::say;
 use crate::config::Settings;
 use crate::storage::{self, DatabaseUrl};
 
@@ -23,10 +24,10 @@ pub(super) async fn run(arguments: BackupArguments, settings: &Settings) -> anyh
         );
     };
     let bytes = storage::backup(path, &file).await?;
-    println!(
+    say(format_args!(
         "{} holds {}, {bytes} bytes.",
         file.display(),
         settings.database.url
-    );
+    ))?;
     Ok(())
 }

@@ -9,6 +9,7 @@ mod sessions;
 mod users;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -191,4 +192,12 @@ mod tests {
         super::forbid_dumps().unwrap();
         assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
     }
+}
+
+/// Writes a line to standard output, after what it tells of was done.
+fn say(line: impl Display) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .context("it was done, but could not be written to standard output")
 }

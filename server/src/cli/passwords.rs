@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
+use super::say;
 use crate::accounts::{BuildPhase, BuildProgress, build_filter};
 
 /// What can be done about passwords from the command line.
@@ -28,12 +29,12 @@ pub(super) fn run(command: PasswordsCommand) -> anyhow::Result<()> {
     let built = build_filter(&from, &to, &mut *progress())?;
     for (list, format) in from.iter().zip(&built.formats) {
         match format {
-            Some(format) => println!("{}: {format}", list.display()),
-            None => println!("{}: nothing", list.display()),
+            Some(format) => say(format_args!("{}: {format}", list.display()))?,
+            None => say(format_args!("{}: nothing", list.display()))?,
         }
     }
     let count = HumanCount(built.passwords);
-    println!("{} has {count} passwords.", to.display());
+    say(format_args!("{} has {count} passwords.", to.display()))?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, ensure};
 use clap::Subcommand;
 
-use super::is_confirmed;
+use super::{is_confirmed, say};
 use crate::app::App;
 use crate::config::Settings;
 use crate::values::Email;
@@ -34,7 +34,7 @@ pub(super) async fn run(command: SessionsCommand, settings: Settings) -> anyhow:
             let app = App::start(settings).await?;
             let ended = app.sessions.end_for(&email).await?;
             let ended = ended.context("there is no user with this address")?;
-            println!("{ended} sessions were ended.");
+            say(format_args!("{ended} sessions were ended."))?;
         }
         None => {
             let warning = format!("This signs out every user of {}.", settings.database.url);
@@ -44,10 +44,10 @@ pub(super) async fn run(command: SessionsCommand, settings: Settings) -> anyhow:
             );
             let app = App::start(settings).await?;
             let ended = app.sessions.end_for_everyone().await?;
-            println!(
+            say(format_args!(
                 "{} sessions of {} users were ended.",
                 ended.sessions, ended.users
-            );
+            ))?;
         }
     }
     Ok(())

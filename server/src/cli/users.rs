@@ -4,14 +4,11 @@ mod import;
 mod list;
 mod password;
 
-use std::fmt::Display;
-use std::io::Write as _;
-
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::is_confirmed;
+use super::{is_confirmed, say};
 use crate::accounts::{AccountError, NewAccount, User};
 use crate::app::App;
 use crate::config::Settings;
@@ -204,14 +201,6 @@ async fn recover(app: &App, who: Who) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// Writes a line to standard output, after what it tells of was done.
-fn say(line: impl Display) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")
-        .and_then(|()| out.flush())
-        .context("it was done, but could not be written to standard output")
 }
 
 fn say_password(generated: Option<&Secret>) -> anyhow::Result<()> {

@@ -32,6 +32,8 @@ impl Charge {
     pub(super) fn wait(&self, row: &ThrottleRow, now: UnixMillis) -> Duration {
         match self.budget {
             _ if row.forgotten_at <= now => Duration::ZERO,
+            // Whatever the clocks of other nodes said.
+            Budget::Delay { free, .. } if row.tries < i64::from(free) => Duration::ZERO,
             Budget::Delay { .. } => row.free_at.since(now),
             // The generic cell rate algorithm: `free_at` is when all of it will have been given back (ITU-T I.371).
             Budget::Rate(rate) => (row.free_at + rate.interval()).since(now + rate.per),
@@ -56,10 +58,10 @@ impl Charge {
         }
     }
 
-    pub(super) fn succeed(&self, row: &mut ThrottleRow, now: UnixMillis) {
+    pub(super) fn succeed(&self, row: &mut ThrottleRow, at: UnixMillis) {
         match self.budget {
-            Budget::Delay { .. } => row.forgotten_at = now,
-            Budget::Rate(_) => self.undo(row, now),
+            Budget::Delay { .. } => row.forgotten_at = UnixMillis(0),
+            Budget::Rate(_) => self.undo(row, at),
         }
     }
 
@@ -167,6 +169,22 @@ mod tests {
         assert_ne!(charge.wait(&row, later), Duration::ZERO);
         charge.undo(&mut row, later);
         assert_eq!(charge.wait(&row, later), Duration::ZERO);
+    }
+
+    #[test]
+    fn those_who_come_at_once_do_not_wait_for_each_other() {
+        for succeeds in [false, true] {
+            let (charge, mut row) = charge(Budget::Delay {
+                free: 2,
+                longest: Duration::from_secs(300),
+            });
+            let (early, late) = (UnixMillis(START), UnixMillis(START + 5));
+            charge.book(&mut row, late);
+            if succeeds {
+                charge.succeed(&mut row, late);
+            }
+            assert_eq!(charge.wait(&row, early), Duration::ZERO);
+        }
     }
 
     #[test]

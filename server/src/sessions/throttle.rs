@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::SessionError;
 use super::budget::{Budget, Charge};
 use crate::clock::Clock;
 use crate::config::{LimitSettings, Rate};
-use crate::storage::{AuthEventRow, Denied, Storage, StorageError, ThrottleRow};
+use crate::storage::{AuthEventRow, Booking, Denied, Storage, StorageError, ThrottleRow};
 use crate::tokens::Mac;
 use crate::values::{Peer, UnixMillis, UserId};
 
@@ -120,7 +121,7 @@ impl Throttle {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         // Only when it would have to grow, so that clearing up costs no more than growing.
-        if used.len() == used.capacity() {
+        if used.capacity() - used.len() < charges.len() {
             used.retain(|_, row| row.forgotten_at > now);
         }
         let waits = charges
@@ -170,24 +171,29 @@ impl Throttle {
         charges: Vec<Charge>,
         refused: Option<AuthEventRow>,
     ) -> Result<Booked, SessionError> {
-        let at = self.clock.now();
-        let booked = Booked { charges, at };
-        if booked.charges.is_empty() {
-            return Ok(booked);
+        let keys = keys(&charges);
+        if !keys.is_empty() {
+            // Most of a flood is refused here, without a transaction.
+            self.refuse(&charges, &keys, refused.clone()).await?;
         }
-        // Most of a flood is refused here, without a transaction.
-        self.refuse(&booked, refused.clone()).await?;
+        let at = AtomicI64::new(0);
+        // The time is taken under the lock: who comes later has the later time.
         let booking = |rows: &mut [ThrottleRow]| {
-            if let Some((_, wait)) = longest_wait(&booked.charges, rows, at) {
+            let now = self.clock.now();
+            if let Some((_, wait)) = longest_wait(&charges, rows, now) {
                 return Err(Denied::Throttled(wait));
             }
-            booked.each(rows, |charge, row| charge.book(row, at));
+            each(&charges, rows, |charge, row| charge.book(row, now));
+            at.store(now.0, Ordering::Relaxed);
             Ok(())
         };
-        match self.storage.book_throttle(&booked.keys(), &booking).await {
-            Ok(()) => Ok(booked),
+        match self.write(&keys, &booking).await {
+            Ok(()) => Ok(Booked {
+                charges,
+                at: UnixMillis(at.into_inner()),
+            }),
             Err(StorageError::Denied(Denied::Throttled(wait))) => {
-                self.refuse(&booked, refused).await?;
+                self.refuse(&charges, &keys, refused).await?;
                 Err(SessionError::Throttled(wait))
             }
             Err(other) => Err(other.into()),
@@ -197,11 +203,12 @@ impl Throttle {
     /// Refuses what there has been too much of, and has the audit trail say so.
     async fn refuse(
         &self,
-        booked: &Booked,
+        charges: &[Charge],
+        keys: &[String],
         refused: Option<AuthEventRow>,
     ) -> Result<(), SessionError> {
-        let found = self.storage.find_throttle(&booked.keys()).await?;
-        let Some((charge, wait)) = longest_wait(&booked.charges, &found, booked.at) else {
+        let found = self.storage.find_throttle(keys).await?;
+        let Some((charge, wait)) = longest_wait(charges, &found, self.clock.now()) else {
             return Ok(());
         };
         if let Some(event) = refused {
@@ -210,20 +217,21 @@ impl Throttle {
         Err(SessionError::Throttled(wait))
     }
 
+    async fn write(&self, keys: &[String], booking: Booking<'_>) -> Result<(), StorageError> {
+        match keys {
+            [] => Ok(()),
+            keys => self.storage.book_throttle(keys, booking).await,
+        }
+    }
+
     /// A failure here costs the caller a part of the budget, and nothing more.
     async fn give_back(&self, booked: Booked, change: fn(&Charge, &mut ThrottleRow, UnixMillis)) {
-        if booked.charges.is_empty() {
-            return;
-        }
+        let Booked { charges, at } = booked;
         let giving_back = |rows: &mut [ThrottleRow]| {
-            booked.each(rows, |charge, row| change(charge, row, booked.at));
+            each(&charges, rows, |charge, row| change(charge, row, at));
             Ok(())
         };
-        let given_back = self
-            .storage
-            .book_throttle(&booked.keys(), &giving_back)
-            .await;
-        if let Err(error) = given_back {
+        if let Err(error) = self.write(&keys(&charges), &giving_back).await {
             tracing::warn!(%error, "a booked try could not be given back");
         }
     }
@@ -286,24 +294,18 @@ impl Throttle {
     }
 }
 
-impl Booked {
-    /// In their order, in which every transaction locks their rows.
-    fn keys(&self) -> Vec<String> {
-        let mut keys: Vec<_> = self
-            .charges
-            .iter()
-            .map(|charge| charge.key.clone())
-            .collect();
-        keys.sort();
-        keys
-    }
+/// In their order, in which every transaction locks their rows.
+fn keys(charges: &[Charge]) -> Vec<String> {
+    let mut keys: Vec<_> = charges.iter().map(|charge| charge.key.clone()).collect();
+    keys.sort();
+    keys
+}
 
-    fn each(&self, rows: &mut [ThrottleRow], change: impl Fn(&Charge, &mut ThrottleRow)) {
-        for row in rows {
-            let charge = self.charges.iter().find(|charge| charge.key == row.key);
-            if let Some(charge) = charge {
-                change(charge, row);
-            }
+fn each(charges: &[Charge], rows: &mut [ThrottleRow], change: impl Fn(&Charge, &mut ThrottleRow)) {
+    for row in rows {
+        let charge = charges.iter().find(|charge| charge.key == row.key);
+        if let Some(charge) = charge {
+            change(charge, row);
         }
     }
 }

@@ -416,7 +416,7 @@ impl Dialect for AsyncPgConnection {
     }
 
     /// One statement makes the rows that are missing and locks the others, so none can be deleted in between. As the keys are
-    /// sorted, no two transactions wait for each other.
+    /// sorted, no two bookings wait for each other in a circle.
     async fn lock_throttle(&mut self, keys: &[String]) -> QueryResult<Vec<ThrottleRow>> {
         let unused: Vec<_> = keys.iter().cloned().map(ThrottleRow::unused).collect();
         diesel::insert_into(throttle::table)

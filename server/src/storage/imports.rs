@@ -69,7 +69,13 @@ impl Storage {
             let gone: HashSet<String> = deleted_among!(conn, &ids)?.into_iter().collect();
             let mut people = people.to_vec();
             people.retain(|user| !gone.contains(&user.id.to_string()));
-            let written = conn.insert_missing(&people).await?;
+            let mut written = conn.insert_missing(&people).await?;
+            // An account that was deleted since the question made room for itself.
+            let gone = deleted_among!(conn, &written)?;
+            diesel::delete(users::table.filter(users::id.eq_any(&gone)))
+                .execute(conn)
+                .await?;
+            written.retain(|id| !gone.contains(id));
             let is_written = |user: &&UserRow| written.contains(&user.id.to_string());
             let lines = people.iter().filter(is_written).map(event);
             conn.insert_events(lines.collect()).await?;

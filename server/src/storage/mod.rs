@@ -150,7 +150,7 @@ pub use marks::Mark;
 pub use recoveries::Recovery;
 pub use revocations::{Ends, FeedRead, Revocation, RevocationFeed, Revoked};
 pub use sessions::{EndEvent, NewNonce, Opening, Proof, Rotation, SessionRow};
-pub use throttle::ThrottleRow;
+pub use throttle::{Booking, ThrottleRow};
 pub use users::{ProfileChange, UserFilter, UserRow};
 
 /// The database, embedded or served.

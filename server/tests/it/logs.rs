@@ -87,7 +87,8 @@ async fn live(origin: &str) -> Vec<String> {
     let renewed = run(origin, &refresh, json!({ "token": old }))
         .await
         .unwrap();
-    let forged = format!("{}A", &old[..old.len() - 1]);
+    let (id, mac) = old.rsplit_once('.').unwrap();
+    let forged = format!("{id}.{}", "A".repeat(mac.len()));
     assert_eq!(
         run(origin, &refresh, json!({ "token": forged })).await,
         None
