@@ -1,7 +1,8 @@
 import { type AuthPayload, authApi } from "./auth.js";
-import { isRenewable, sessionChanged, toCountersignError } from "./error.js";
+import { sessionChanged, toCountersignError } from "./error.js";
 import { type Fetch, parseJson } from "./fetch-json.js";
 import { execute, type GraphQLAnswer } from "./graphql.js";
+import { refusalOf } from "./refusal.js";
 import { PlannedSession } from "./session.js";
 import type { Client, ClientOptions } from "./types.js";
 
@@ -75,19 +76,10 @@ function withToken(request: Request, { accessToken }: AuthPayload): Request {
   return request;
 }
 
-/**
- * Whether a GraphQL answer says that the request's token did not do, so that nothing was executed, or that its session
- * has ended. The response stays unread.
- */
-async function readRefusal(response: Response): Promise<"renewable" | "ended" | undefined> {
+/** What the answer says about the request's token; the response stays unread. */
+async function readRefusal(response: Response): Promise<ReturnType<typeof refusalOf>> {
   if (!/[/+]json\s*(;|$)/.test(response.headers.get("content-type") ?? "")) return undefined;
   const text = await response.clone().text();
   if (!text.includes("UNAUTHENTICATED")) return undefined;
-  const { data, errors = [] } = (parseJson(text) ?? {}) as GraphQLAnswer;
-  const reasons = errors
-    .filter(({ extensions }) => extensions?.code === "UNAUTHENTICATED")
-    .map(({ extensions }) => String(extensions?.reason));
-  if (reasons.includes("SESSION_ENDED")) return "ended";
-  const isExecuted = Object.values(data ?? {}).some((value) => value !== null);
-  return !isExecuted && reasons.some(isRenewable) ? "renewable" : undefined;
+  return refusalOf((parseJson(text) ?? {}) as GraphQLAnswer);
 }
