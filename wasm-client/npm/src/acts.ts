@@ -1,7 +1,13 @@
-import type { AuthApi, AuthPayload } from "./auth.js";
+import { type AuthPayload, checkGrant, GRANT, type Send } from "./auth.js";
 import { CountersignError, isRenewable, sessionChanged } from "./error.js";
-import type { PlannedSession } from "./session.js";
+import type { Core } from "./session.js";
 import type { Client, User } from "./types.js";
+
+/** What checks a password may have to wait for the server to hash others before it. */
+const PASSWORD_LIMIT_MS = 30_000;
+
+const signInBy = (name: "Login" | "Register") =>
+  `mutation ${name}($input: ${name}Input!, $transport: TokenTransport!) { auth: ${name.toLowerCase()}(input: $input, transport: $transport)`;
 
 const CHANGE_PASSWORD =
   "mutation ChangePassword($input: ChangePasswordInput!) { auth: changePassword(input: $input)";
@@ -14,14 +20,29 @@ const DELETE_ACCOUNT =
 const RECOVER =
   "mutation Recover($input: RecoverAccountInput!) { auth: recoverAccount(input: $input) }";
 
-/** What somebody who is signed in does to the session itself, and what nobody needs one for. */
+/** What changes the session itself, and what nobody needs one for. */
 export type Acts = Pick<
   Client,
-  "changePassword" | "reauthenticate" | "logoutEverywhere" | "deleteAccount" | "recover"
+  | "login"
+  | "register"
+  | "changePassword"
+  | "reauthenticate"
+  | "logoutEverywhere"
+  | "deleteAccount"
+  | "recover"
 >;
 
-/** The acts on `session` by `api`. They hold its lock, as everything does that sets or clears the refresh token. */
-export function actsOf(session: PlannedSession, api: AuthApi): Acts {
+/** The acts on `session`. They hold its lock, as everything does that sets or clears the refresh token. */
+export function actsOf(session: Core, sendNow: Send, transport: "COOKIE" | "BODY"): Acts {
+  const send: Send = (call) => sendNow({ limitMs: PASSWORD_LIMIT_MS, ...call });
+
+  /** Sends a mutation, up to its selection, that answers with a grant. */
+  const obtain = async (query: string, variables: object, token?: string) =>
+    checkGrant(await send({ query: query + GRANT, variables, token }));
+
+  const signIn = (name: "Login" | "Register", input: object) =>
+    session.obtain(() => obtain(signInBy(name), { input: { ...input }, transport }), true);
+
   /** Acts with the session's token; once more with a new one where that did not do. */
   async function authorised<T>(act: (grant: AuthPayload | null) => Promise<T>): Promise<T> {
     const grant = await session.grant();
@@ -41,16 +62,12 @@ export function actsOf(session: PlannedSession, api: AuthApi): Acts {
   }
 
   /** Gives the session the new grant that `query` answers with. */
-  function renew(query: string, variables: Record<string, unknown>): Promise<User> {
+  function renew(query: string, variables: object): Promise<User> {
     return authorised((grant) =>
-      session.obtain(
-        async () => {
-          check(grant);
-          return api.grant({ query, variables, token: grant?.accessToken });
-        },
-        // Else this one was signed out meanwhile, with a refresh token that is now worthless.
-        ({ sessionId }) => sessionId === session.state.sessionId,
-      ),
+      session.obtain(async () => {
+        check(grant);
+        return obtain(query, variables, grant?.accessToken);
+      }),
     );
   }
 
@@ -59,14 +76,16 @@ export function actsOf(session: PlannedSession, api: AuthApi): Acts {
     return authorised((grant) =>
       session.lock(async () => {
         check(grant);
-        const answer = await api.send<T>({ query, variables, token: grant?.accessToken });
-        session.finish(reason);
+        const answer = await send<T>({ query, variables, token: grant?.accessToken });
+        session.ended(session.state.sessionId, reason);
         return answer;
       }),
     );
   }
 
   return {
+    login: (input) => signIn("Login", input),
+    register: (input) => signIn("Register", input),
     changePassword: (input) => renew(CHANGE_PASSWORD, { input: { ...input } }),
     reauthenticate: (password) => renew(REAUTHENTICATE, { password }),
     logoutEverywhere: () => end("LOGGED_OUT_EVERYWHERE", LOGOUT_EVERYWHERE),
@@ -74,7 +93,7 @@ export function actsOf(session: PlannedSession, api: AuthApi): Acts {
       await end("ACCOUNT_DELETED", DELETE_ACCOUNT, { password });
     },
     async recover(input) {
-      await api.send({ query: RECOVER, variables: { input: { ...input } } });
+      await send({ query: RECOVER, variables: { input: { ...input } } });
     },
   };
 }

@@ -1,30 +1,33 @@
-import { type AuthPayload, authApi } from "./auth.js";
+import type { AuthPayload, Send } from "./auth.js";
 import { sessionChanged, toCountersignError } from "./error.js";
 import { type Fetch, parseJson } from "./fetch-json.js";
 import { execute, type GraphQLAnswer } from "./graphql.js";
 import { refusalOf } from "./refusal.js";
-import { PlannedSession } from "./session.js";
+import { openSession } from "./session.js";
 import type { Client, ClientOptions } from "./types.js";
 
 /** Makes a client. Nothing is touched or sent before its first use, so this is safe on a server. */
 export function createClient(options: ClientOptions): Client {
   const { endpoint, transport = "COOKIE", id = "default", refreshTokenStore: store } = options;
-  const send: Fetch = (input, init) => (options.fetch ?? globalThis.fetch)(input, init);
+  const fetch: Fetch = (input, init) => (options.fetch ?? globalThis.fetch)(input, init);
   const url = () => new URL(endpoint, globalThis.location?.href);
-  const api = authApi(send, url, transport);
-  const session = new PlannedSession({ api, url, id, transport, store, events: options.events });
+  const send: Send = async <T>(call: Parameters<Send>[0]) => {
+    const credentials = transport === "COOKIE" ? "include" : "omit";
+    return (await execute<{ auth: T }>({ ...call, fetch, url: url(), credentials })).auth;
+  };
+  const session = openSession({ send, url, id, transport, store, events: options.events });
 
   async function authorisedFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
     const request = new Request(input, init);
     const isForeign = new URL(request.url).origin !== url().origin;
-    if (isForeign || request.headers.has("authorization")) return send(request);
+    if (isForeign || request.headers.has("authorization")) return fetch(request);
     const { signal } = request;
     const again = request.clone();
     const { sessionId } = session.state;
     const grant = await session.grant({ signal });
-    if (grant === null) return send(request);
+    if (grant === null) return fetch(request);
     if (sessionId !== null && grant.sessionId !== sessionId) throw sessionChanged();
-    const response = await send(withToken(request, grant));
+    const response = await fetch(withToken(request, grant));
     const refusal = await readRefusal(response);
     if (refusal === undefined) return response;
     if (refusal === "ended") {
@@ -34,13 +37,13 @@ export function createClient(options: ClientOptions): Client {
     }
     const renewed = await session.successor(grant, signal);
     if (renewed?.sessionId !== grant.sessionId) return response;
-    return send(withToken(again, renewed));
+    return fetch(withToken(again, renewed));
   }
 
   /** Loaded when they are needed, which is seldom. */
   const acts = () =>
     import("./acts.js").then(
-      ({ actsOf }) => actsOf(session, api),
+      ({ actsOf }) => actsOf(session, send, transport),
       (cause: unknown) => {
         throw toCountersignError(cause);
       },
@@ -48,8 +51,8 @@ export function createClient(options: ClientOptions): Client {
 
   return {
     session,
-    register: (input) => session.signIn("Register", { ...input }),
-    login: (input) => session.signIn("Login", { ...input }),
+    register: async (input) => (await acts()).register(input),
+    login: async (input) => (await acts()).login(input),
     logout: () => session.signOut(),
     logoutEverywhere: async () => (await acts()).logoutEverywhere(),
     changePassword: async (input) => (await acts()).changePassword(input),

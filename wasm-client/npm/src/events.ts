@@ -1,5 +1,5 @@
 import type { AuthPayload } from "./auth.js";
-import type { Lock } from "./lock.js";
+import type { Lock } from "./tabs.js";
 
 /** What a watch needs of its session. */
 export interface Watched {
@@ -33,6 +33,8 @@ const SUBSCRIBE = {
 
 /** How long the server may take to accept a stream, or to answer a ping. */
 const ANSWER_LIMIT_MS = 15_000;
+/** How long a stream has to show that it stands. */
+const PROOF_LIMIT_MS = 1_000;
 /** A stream on which nothing came for so long is asked whether it still stands. */
 const SILENCE_MS = 60_000;
 /** Only a stream that has stood for so long makes the next attempt an early one again. */
@@ -47,20 +49,21 @@ const REFUSED = 4403;
 
 /**
  * Hears what happens to one session, until it is closed: from the server, by the subscription `sessionEvents` over the
- * protocol graphql-transport-ws, and from the other tabs. The stream is opened again whenever it breaks, at growing
+ * protocol graphql-transport-ws. The stream is opened again whenever it breaks, at growing
  * intervals; the server then tells what was missed.
  */
 export class Watch {
   readonly #session: Watched;
   readonly #sessionId: string;
   readonly #url: URL;
-  readonly #channel: BroadcastChannel | undefined;
   #socket: WebSocket | undefined;
   #phase: Phase = "idle";
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Rises whenever an attempt or its stream is given up; whatever comes of it later is dropped. */
   #turn = 0;
   #failures = 0;
+  /** Tells who asked whether the stream stands. */
+  #prove: (stands: boolean) => void = () => {};
   #triedAt = Number.NEGATIVE_INFINITY;
   #acceptedAt = Number.POSITIVE_INFINITY;
   /** Since the last stream stood, a refused token was replaced, and so another refusal is not the token's fault. */
@@ -69,27 +72,30 @@ export class Watch {
   /** While a renewal is due: when a token must have been signed (server's clock, milliseconds) to make it needless. */
   #knownFrom: number | undefined;
 
-  /** `endpoint` is the address of `/graphql`, `id` that of the client whose tabs hear of one another. */
-  constructor(session: Watched, sessionId: string, endpoint: URL, id: string) {
+  /** `endpoint` is the address of `/graphql`. */
+  constructor(session: Watched, sessionId: string, endpoint: URL) {
     this.#session = session;
     this.#sessionId = sessionId;
     this.#url = streamUrl(endpoint);
-    this.#channel = openChannel(`countersign:${id}`, (data) => {
-      if (data?.sessionId === sessionId && typeof data.reason === "string")
-        void this.#end(data.reason);
-    });
     this.#listen("addEventListener");
     void this.#connect();
   }
 
-  /** Tells the other tabs that the session has ended. */
-  tell(reason: string): void {
-    this.#channel?.postMessage({ sessionId: this.#sessionId, reason });
+  /** Whether the server answers on the stream, as it cannot where the machine has slept: it hangs up on the silent. */
+  async stands(): Promise<boolean> {
+    if (this.#phase !== "open") return false;
+    this.#probe();
+    return new Promise((resolve) => {
+      const limit = setTimeout(() => this.#prove(false), PROOF_LIMIT_MS);
+      this.#prove = (stands) => {
+        clearTimeout(limit);
+        resolve(stands);
+      };
+    });
   }
 
   close(): void {
     this.#drop();
-    this.#channel?.close();
     this.#listen("removeEventListener");
   }
 
@@ -148,7 +154,7 @@ export class Watch {
     };
     this.#socket.onclose = ({ code, reason }) => {
       if (turn !== this.#turn) return;
-      if (code === ENDED) this.#ended(reason);
+      if (code === ENDED) void this.#end(reason);
       else if (code === REFUSED) void this.#refused(grant, reason);
       else this.#retry();
     };
@@ -163,6 +169,7 @@ export class Watch {
     }
     if (this.#phase === "opening") return;
     this.#phase = "open";
+    this.#prove(true);
     this.#after(SILENCE_MS, () => this.#probe());
     if (type === "ping") this.#send({ type: "pong" });
     if (type === "next") this.#hear(payload?.data?.sessionEvents);
@@ -173,16 +180,11 @@ export class Watch {
 
   #hear({ kind, at, reason }: { kind?: unknown; at?: unknown; reason?: unknown } = {}): void {
     if (typeof reason !== "string") return;
-    if (kind === "ENDED") this.#ended(reason);
+    if (kind === "ENDED") void this.#end(reason);
     // Whoever changed the password has the new token from that, signed in the same second.
     else if (reason === "PASSWORD_CHANGED") void this.#changed(Date.parse(String(at)) - 999);
     // Kinds that servers add are changes of some kind.
     else void this.#changed(Number.POSITIVE_INFINITY);
-  }
-
-  #ended(reason: string): void {
-    this.tell(reason);
-    void this.#end(reason);
   }
 
   async #end(reason: string): Promise<void> {
@@ -233,6 +235,7 @@ export class Watch {
   /** Gives up the stream, or the attempt to open one. */
   #drop(): number {
     const socket = this.#socket;
+    this.#prove(false);
     clearTimeout(this.#timer);
     this.#socket = undefined;
     this.#phase = "idle";
@@ -251,21 +254,6 @@ export class Watch {
     this.#timer = setTimeout(then, ms);
     // Outside of a page a timer must not keep the process alive.
     if (typeof this.#timer === "object") this.#timer.unref();
-  }
-}
-
-/** The channel of a page's tabs; where the browser refuses it, they learn of an end by themselves. */
-function openChannel(
-  name: string,
-  receive: (data: { sessionId?: unknown; reason?: unknown } | null) => void,
-): BroadcastChannel | undefined {
-  if (typeof document === "undefined") return undefined;
-  try {
-    const channel = new BroadcastChannel(name);
-    channel.onmessage = ({ data }) => receive(data);
-    return channel;
-  } catch {
-    return undefined;
   }
 }
 

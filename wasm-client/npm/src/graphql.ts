@@ -6,7 +6,7 @@ export interface Call {
   fetch: Fetch;
   url: string | URL;
   query: string;
-  variables?: Record<string, unknown> | undefined;
+  variables?: object | undefined;
   operationName?: string | undefined;
   credentials?: RequestCredentials;
   signal?: AbortSignal | undefined;

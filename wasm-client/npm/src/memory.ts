@@ -1,71 +1,61 @@
-/** Whether this browser holds a session: signed in, or signed out while the server still has to be told. */
-export type Flag = "in" | "out" | null;
-
 /** What outlives the page, for all of its tabs: in localStorage where there is one, else in memory. */
 export interface Memory {
   /** False where it is known that there is nothing to restore: a first visit costs no request. */
-  readonly mayHoldSession: boolean;
-  flag: Flag;
-  /** The key of the refresh under way; a repeat with the same key gets the same answer, however late. */
-  attempt: string | null;
+  mayHoldSession(): boolean;
+  /**
+   * `session` is the session that this browser holds: its id, or `OUT`, or empty after its end; null when nothing is known.
+   * `attempt` is the key of the refresh under way: a repeat with the same key gets the same answer, however late.
+   */
+  get(name: "session" | "attempt"): string | null;
+  set(name: "session" | "attempt", value: string | null): void;
 }
 
-/** 128 bits in hexadecimal, as `newAttempt` writes them. */
-const ATTEMPT = /^[0-9a-f]{32}$/;
+/** The user has signed out, and the server still has to be told. */
+export const OUT = "out";
 
 /** A new attempt key: 128 random bits as text. */
 export function newAttempt(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
-type Store = Pick<Storage, "getItem" | "setItem" | "removeItem">;
-
-/** Opens the memory of the client `id`: one that all tabs share, as they do a cookie, or one of this client's own. */
-export function openMemory(id: string, isShared: boolean): Memory {
-  const lasting = isShared ? findStorage() : undefined;
-  const store = lasting ?? emptyStore();
-  const key = (name: string) => `countersign:${id}:${name}`;
+/** Opens the memory `prefix`: one that all tabs share, as they do a cookie, or one of this client's own. */
+export function openMemory(prefix: string, isShared: boolean): Memory {
+  const storage = isShared ? findStorage() : undefined;
   /** What a storage that has filled up since did not take. */
-  const kept = new Map<string, string | null>();
-  const read = (name: string) => {
-    const value = kept.get(name);
-    return value === undefined ? store.getItem(key(name)) : value;
-  };
-  const write = (name: string, value: string | null) => {
-    kept.delete(name);
-    try {
-      if (value === null) store.removeItem(key(name));
-      else store.setItem(key(name), value);
-    } catch {
-      kept.set(name, value);
-    }
+  const kept = new Map<string, string>();
+  const get: Memory["get"] = (name) => {
+    const key = `${prefix}:${name}`;
+    return kept.get(key) ?? storage?.getItem(key) ?? null;
   };
   return {
-    get mayHoldSession() {
+    mayHoldSession() {
+      const session = get("session");
       // A page that may not remember has to ask; a program that is no page starts without a session.
-      return this.flag === "in" || (lasting === undefined && typeof document !== "undefined");
+      return session ? session !== OUT : session === null && !storage && isPage();
     },
-    get flag() {
-      return read("session") as Flag;
-    },
-    set flag(value) {
-      write("session", value);
-    },
-    get attempt() {
-      // The server would refuse anything else, every time.
-      const value = read("attempt");
-      return value !== null && ATTEMPT.test(value) ? value : null;
-    },
-    set attempt(value) {
-      write("attempt", value);
+    get,
+    set(name, value) {
+      const key = `${prefix}:${name}`;
+      kept.delete(key);
+      try {
+        if (value === null) storage?.removeItem(key);
+        else if (storage) storage.setItem(key, value);
+        else kept.set(key, value);
+      } catch {
+        kept.set(key, value ?? "");
+      }
     },
   };
+}
+
+/** Whether this is a page, with tabs beside it. */
+export function isPage(): boolean {
+  return typeof document !== "undefined";
 }
 
 /** A page's own storage; a server's would be shared by all of its users. Undefined where it is refused or full. */
-function findStorage(): Store | undefined {
-  if (typeof document === "undefined") return undefined;
+function findStorage(): Storage | undefined {
+  if (!isPage()) return undefined;
   try {
     const probe = "countersign:probe";
     localStorage.setItem(probe, probe.repeat(10));
@@ -74,13 +64,4 @@ function findStorage(): Store | undefined {
   } catch {
     return undefined;
   }
-}
-
-function emptyStore(): Store {
-  const kept = new Map<string, string>();
-  return {
-    getItem: (key) => kept.get(key) ?? null,
-    setItem: (key, value) => void kept.set(key, value),
-    removeItem: (key) => void kept.delete(key),
-  };
 }

@@ -28,9 +28,11 @@ export const Wait = 1;
 export const Refresh = 2;
 export const Use = 3;
 export const Fail = 4;
+/** The current token serves, and it is time to renew it. */
+export const Renew = 5;
 
 /** Status, sent at, expires at, refresh at, failures, retry at. */
-export type Numbers = readonly number[];
+export type Numbers = readonly [number, number, number, number, number, number];
 
 /** One step: the new state's six numbers, the action's and the time. The WASM core's `plan`, or `onDemand`. */
 export type Plan = (
@@ -53,8 +55,12 @@ const RETRY_MS = 5_000;
  * core's numbers, so the core takes over from any state.
  */
 export const onDemand: Plan = (state, event, value, extra, now) => {
-  const [status = 0, sentAt = 0, expiresAt = 0, refreshAt = 0, , retryAt = 0] = state;
-  const act = (action: number, at = 0, numbers = state) => [...numbers, action, at];
+  const [status, sentAt, expiresAt, refreshAt, , retryAt] = state;
+  const act = (action: number, at = 0, numbers: readonly number[] = state) => [
+    ...numbers,
+    action,
+    at,
+  ];
   const become = (next: number) => act(Nothing, 0, [next, 0, 0, 0, 0, 0]);
   if (event === SignedOut) return become(6);
   if (event === Refused) return become(status === 1 || (status === 0 && value === 1) ? 1 : 6);
@@ -62,8 +68,10 @@ export const onDemand: Plan = (state, event, value, extra, now) => {
     const end = extra + value;
     return act(Nothing, 0, [2, extra, end, end - Math.min(MARGIN_MS, value / 2), 0, 0]);
   }
-  if (status === 1 || status === 6) return act(Nothing);
-  if (event === Started && value === 0 && status === 0) return become(1);
+  const isOver = status === 1 || status === 6;
+  if (event === Started && (isOver || status === 0) && isOver !== (value === 0))
+    return become(isOver ? 0 : 1);
+  if (isOver) return act(Nothing);
   if (event === Failed) {
     const next = status === 0 ? 0 : now < expiresAt ? 4 : 5;
     const at = now + (value < 0 ? RETRY_MS : value);
@@ -74,8 +82,8 @@ export const onDemand: Plan = (state, event, value, extra, now) => {
     const retries = status === 0 || status > 3;
     return retries ? act(isWaiting ? Wait : Refresh, retryAt) : act(Nothing);
   }
-  const isGood = event === Wanted && sentAt <= now && now + value < expiresAt;
-  if (isGood && (status !== 2 || now < refreshAt)) return act(Use);
+  const serves = event === Wanted && sentAt <= now && now + value < expiresAt;
+  if (serves && (status !== 2 || now < refreshAt)) return act(Use);
   if (isWaiting) return act(Fail, retryAt);
-  return act(Refresh, 0, [status === 2 ? 3 : status, ...state.slice(1)]);
+  return act(serves ? Renew : Refresh, 0, [status === 2 ? 3 : status, ...state.slice(1)]);
 };

@@ -42,7 +42,7 @@ export interface SessionState {
   readonly expiresAt: number | null;
   /** When it will be renewed. */
   readonly refreshAt: number | null;
-  /** Successful silent renewals since this page started. */
+  /** Silent renewals since this page started, by this tab or another. */
   readonly renewals: number;
   /**
    * Why the session ended or backs off: the reason of the server's event (`SESSION_REVOKED`, `ENDED_BY_ADMINISTRATOR`,

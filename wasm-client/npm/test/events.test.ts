@@ -186,32 +186,31 @@ test("a sign-out is told to the other tabs before the server", async () => {
   expect(page.storage.get("countersign:default:session")).toBe("out");
 });
 
-test("word of another session's end changes nothing", async () => {
-  const [tab, other] = [await listen(), openTab()];
-  server.sessionId = "session-2";
-  await other.login(ana);
-  await until("both listen", () => streams.open.length === 2);
+test("word of another session's end changes nothing, and nor does nonsense", async () => {
+  const tab = await listen();
   const channel = new BroadcastChannel("countersign:default");
   for (const message of [
     null,
     {},
-    { sessionId: "session-0", reason: "X" },
-    { sessionId: "session-1" },
+    { type: "ended", sessionId: "session-0", reason: "X" },
+    { type: "ended", sessionId: null },
+    { type: "grant" },
+    { type: "grant", grant: null },
+    "hello",
   ])
     channel.postMessage(message);
   channel.close();
-  await other.logout();
   await sleep(100);
   expect(tab.session.state).toMatchObject({ status: "live", sessionId: "session-1" });
 });
 
-test("an end that comes late leaves what a new sign-in stored", async () => {
+test("a sign-in in another tab is this one's too", async () => {
   const tab = await listen();
   server.sessionId = "session-2";
   await openTab({ events: false }).login(ana);
-  streams.end("SESSION_REPLACED");
-  await until("it is signed out", () => tab.session.state.reason === "SESSION_REPLACED");
-  expect(page.storage.get("countersign:default:session")).toBe("in");
+  await until("it has followed", () => tab.session.state.sessionId === "session-2");
+  expect(server.count("Refresh")).toBe(0);
+  expect(page.storage.get("countersign:default:session")).toBe("session-2");
 });
 
 test("a sign-in in place of another never looks signed out", async () => {

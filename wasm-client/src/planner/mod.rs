@@ -54,7 +54,7 @@ pub struct State {
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The session was looked at for the first time.
+    /// The session was looked at for the first time, or another tab has begun one since this one's was over.
     Started {
         /// Whether there may be something to restore.
         restorable: bool,
@@ -105,6 +105,8 @@ pub enum Action {
     Use = 3,
     /// It cannot be known now whether there is a session; it can be asked again at the step's time.
     Fail = 4,
+    /// The current token serves, and it is time to renew it: nobody waits for what is not needed yet.
+    Renew = 5,
 }
 
 /// A new state and what to do.
@@ -158,10 +160,11 @@ fn aged(state: State, now: i64) -> State {
 }
 
 fn started(state: State, restorable: bool, now: i64) -> Step {
-    if state.status == Status::Restoring && !restorable {
-        return Step::idle(State::of(Status::Anonymous));
+    match (state.status, restorable) {
+        (Status::Restoring, false) => Step::idle(State::of(Status::Anonymous)),
+        (Status::Anonymous | Status::SignedOut, true) => looked_at(State::default(), now),
+        _ => looked_at(state, now),
     }
-    looked_at(state, now)
 }
 
 fn granted(lifetime: i64, sent_at: i64, random: u32) -> Step {
@@ -226,19 +229,27 @@ fn woken(state: State, now: i64) -> State {
 /// What a request gets that needs a token for `min_ttl`, or (`None`) another token than the current.
 fn wanted(state: State, now: i64, min_ttl: Option<i64>) -> Step {
     let is_due = state.status == Status::Live && now >= state.refresh_at;
-    let serves = min_ttl.is_some_and(|ttl| state.has_good_token(now.saturating_add(ttl.max(0))));
+    // `has_good_token(now)` too: only it knows a clock that was set back.
+    let serves = state.has_good_token(now)
+        && min_ttl.is_some_and(|ttl| state.has_good_token(now.saturating_add(ttl.max(0))));
     match state.status {
         Status::Anonymous | Status::SignedOut => Step::idle(state),
-        // `has_good_token(now)` too: only it knows a clock that was set back.
-        _ if serves && !is_due && state.has_good_token(now) => Step {
+        _ if serves && !is_due => Step {
             state,
             action: Action::Use,
             at: 0,
         },
-        Status::Live => Step::refresh(State {
-            status: Status::Refreshing,
-            ..state
-        }),
+        Status::Live => Step {
+            action: if serves {
+                Action::Renew
+            } else {
+                Action::Refresh
+            },
+            ..Step::refresh(State {
+                status: Status::Refreshing,
+                ..state
+            })
+        },
         Status::Refreshing => Step::refresh(state),
         Status::Restoring | Status::Backoff | Status::Stale if state.must_wait(now) => Step {
             state,

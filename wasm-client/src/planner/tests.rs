@@ -89,18 +89,32 @@ fn a_sign_in_before_the_start_is_kept() {
 }
 
 #[test]
-fn a_due_token_is_renewed_by_the_timer_and_by_a_request() {
+fn a_due_token_is_renewed_by_the_timer_and_by_a_request_which_does_not_wait_for_it() {
     let state = live(60 * SECOND);
-    for event in [Event::Ticked, Event::Wanted { min_ttl: 0 }] {
-        assert_ne!(
-            after(state, event, state.refresh_at - 1).action,
-            Action::Refresh
-        );
-        let due = after(state, event, state.refresh_at);
+    for (event, before, due) in [
+        (Event::Ticked, Action::Wait, Action::Refresh),
+        (Event::Wanted { min_ttl: 0 }, Action::Use, Action::Renew),
+    ] {
+        assert_eq!(after(state, event, state.refresh_at - 1).action, before);
+        let step = after(state, event, state.refresh_at);
+        assert_eq!((step.state.status, step.action), (Status::Refreshing, due));
+    }
+    assert_eq!(
+        after(state, Event::Wanted { min_ttl: 0 }, state.expires_at).action,
+        Action::Refresh
+    );
+}
+
+#[test]
+fn a_session_that_is_over_can_be_restored_when_another_tab_has_begun_one() {
+    for status in [Status::Anonymous, Status::SignedOut] {
+        let step = after(State::of(status), Event::Started { restorable: true }, NOW);
         assert_eq!(
-            (due.state.status, due.action),
-            (Status::Refreshing, Action::Refresh)
+            (step.state.status, step.action),
+            (Status::Restoring, Action::Refresh)
         );
+        let none = after(State::of(status), Event::Started { restorable: false }, NOW);
+        assert_eq!((none.state.status, none.action), (status, Action::Nothing));
     }
 }
 
