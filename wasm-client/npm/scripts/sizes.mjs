@@ -34,7 +34,7 @@ const wasm = gzip(readFileSync(new URL("pkg/wasm_client_bg.wasm", root)));
 const glue = gzip(readFileSync(new URL("pkg/wasm_client.js", root)));
 const lines = [
   `session ${await bundle("dist/index.js")} B, token checks ${await bundle("dist/token.js")} B (glue included)`,
-  `loaded later: events ${await later("events")} B, acts ${await later("acts")} B`,
+  `loaded later: engine ${await later("engine")} B, events ${await later("events")} B`,
   `WASM ${wasm} B, its glue ${glue} B before minifying; all with gzip`,
 ];
 process.stdout.write(`${lines.join("\n")}\n`);

@@ -1,5 +1,8 @@
-import { type AuthPayload, checkGrant, GRANT, type Send } from "./auth.js";
+import { type AuthPayload, checkGrant } from "./auth.js";
 import { CountersignError, isRenewable, sessionChanged } from "./error.js";
+import { type Exchange, GRANT } from "./exchange.js";
+import { read } from "./graphql.js";
+import type { Call } from "./post.js";
 import type { Core } from "./session.js";
 import type { Client, User } from "./types.js";
 
@@ -33,13 +36,16 @@ export type Acts = Pick<
 >;
 
 /** The acts on `session`. They hold its lock, as everything does that sets or clears the refresh token. */
-export function actsOf(session: Core, sendNow: Send, transport: "COOKIE" | "BODY"): Acts {
-  const send: Send = (call) => sendNow({ limitMs: PASSWORD_LIMIT_MS, ...call });
+export function actsOf(session: Core, exchange: Exchange): Acts {
+  /** Sends a mutation whose one field has the alias `auth`, and returns that. */
+  const send = async <T>(call: Call) =>
+    read<{ auth: T }>(await exchange.send({ limitMs: PASSWORD_LIMIT_MS, ...call })).auth;
 
   /** Sends a mutation, up to its selection, that answers with a grant. */
   const obtain = async (query: string, variables: object, token?: string) =>
     checkGrant(await send({ query: query + GRANT, variables, token }));
 
+  const transport = exchange.isCookie ? "COOKIE" : "BODY";
   const signIn = (name: "Login" | "Register", input: object) =>
     session.obtain(() => obtain(signInBy(name), { input: { ...input }, transport }), true);
 

@@ -1,5 +1,4 @@
 import { CountersignError } from "./error.js";
-import type { Call } from "./graphql.js";
 import type { User } from "./types.js";
 
 /** The answer of every mutation that signs a user in or keeps one signed in. */
@@ -14,16 +13,6 @@ export interface AuthPayload {
   /** Null with the transport COOKIE. */
   refreshToken: string | null;
 }
-
-/** Sends a mutation whose one field has the alias `auth`, with the session's cookie, and returns that field. */
-export type Send = <T>(call: Pick<Call, "query" | "variables" | "token" | "limitMs">) => Promise<T>;
-
-/** A call that takes longer is given up: a refresh is repeated with the same attempt key. */
-export const CALL_LIMIT_MS = 10_000;
-
-/** The selection and the end of a mutation that answers with a grant. */
-export const GRANT =
-  " { user { id email name role createdAt disabled emailVerified } accessToken expiresIn issuedAt sessionId refreshToken } }";
 
 /** @throws CountersignError `NETWORK` when the answer is no grant. */
 export function checkGrant(payload: AuthPayload): AuthPayload {

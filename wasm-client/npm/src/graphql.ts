@@ -1,18 +1,5 @@
 import { CountersignError, type ErrorDetails } from "./error.js";
-import { type Fetch, fetchJson, type JsonAnswer } from "./fetch-json.js";
-
-/** How an operation is sent. */
-export interface Call {
-  fetch: Fetch;
-  url: string | URL;
-  query: string;
-  variables?: object | undefined;
-  operationName?: string | undefined;
-  credentials?: RequestCredentials;
-  signal?: AbortSignal | undefined;
-  limitMs?: number;
-  token?: string | undefined;
-}
+import type { JsonAnswer } from "./fetch-json.js";
 
 /** A GraphQL answer, as far as this package reads it. */
 export interface GraphQLAnswer {
@@ -21,32 +8,15 @@ export interface GraphQLAnswer {
 }
 
 /**
- * Sends an operation and returns its data.
+ * The data of an answer.
  *
- * @throws CountersignError of the first error in the answer; `NETWORK` or `UNAVAILABLE` when the answer is not GraphQL.
+ * @throws CountersignError of the first error in it; `NETWORK` or `UNAVAILABLE` when it is not GraphQL.
  */
-export async function execute<T>(call: Call): Promise<T> {
-  const { query, variables, operationName } = call;
-  const init: RequestInit = {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      accept: "application/graphql-response+json, application/json;q=0.9",
-      ...(call.token && { authorization: `Bearer ${call.token}` }),
-    },
-    body: JSON.stringify({ query, variables, operationName }),
-    signal: call.signal ?? null,
-  };
-  if (call.credentials !== undefined) init.credentials = call.credentials;
-  const answer = await fetchJson(call.fetch, call.url, init, call.limitMs);
-  return read(answer) as T;
-}
-
-function read(answer: JsonAnswer): unknown {
+export function read<T>(answer: JsonAnswer): T {
   const body = answer.body as GraphQLAnswer | null | undefined;
   const first = body?.errors?.[0];
   if (first !== undefined) throw toError(first.message, first.extensions ?? {}, answer.headers);
-  if (typeof body?.data === "object" && body.data !== null) return body.data;
+  if (typeof body?.data === "object" && body.data !== null) return body.data as T;
   throw notGraphQL(answer);
 }
 

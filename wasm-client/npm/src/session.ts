@@ -1,49 +1,42 @@
-import {
-  type AuthPayload,
-  CALL_LIMIT_MS,
-  checkGrant,
-  endsSession,
-  GRANT,
-  type Send,
-} from "./auth.js";
+import type { AuthPayload } from "./auth.js";
+import { checkGrant, endsSession } from "./auth.js";
 import { createClock } from "./clock.js";
 import { CountersignError, toCountersignError } from "./error.js";
 import type { Watch } from "./events.js";
+import type { Exchange, Outcome } from "./exchange.js";
+import { read } from "./graphql.js";
 import { createHints } from "./hints.js";
-import { isPage, type Memory, newAttempt, OUT, openMemory } from "./memory.js";
+import { isPage, OUT } from "./memory.js";
 import * as planner from "./planner.js";
-import { createLock, type Lock, type Message, openChannel } from "./tabs.js";
-import type { RefreshTokenStore, Session, SessionState, TokenOptions, User } from "./types.js";
+import type { Lock, Message } from "./tabs.js";
+import type { ClientOptions, Session, SessionState, TokenOptions, User } from "./types.js";
 
 /** How soon a sign-out that the server did not hear of is repeated. */
 const SIGN_OUT_RETRY_MS = 30_000;
+const SIGN_OUT_LIMIT_MS = 10_000;
 /** How long a refresh waits for the app's store to keep its attempt key. */
 const SAVE_LIMIT_MS = 1_000;
-/** How long a refresh waits for its turn among the tabs. */
-const TURN_LIMIT_MS = 5_000;
-/** How long a tab waits for the token of another: a few milliseconds do, but where the processor is busy. */
-const HELLO_LIMIT_MS = 100;
-
 /** Within so long after a sleep began the server does not miss anybody, so that a stream proves nothing. */
 const SLEEP_MS = 60_000;
 
-const REFRESH = `mutation Refresh($refreshToken: String, $attempt: String) { auth: refresh(refreshToken: $refreshToken, attempt: $attempt)${GRANT}`;
 const LOGOUT =
   "mutation Logout($refreshToken: String) { auth: logout(refreshToken: $refreshToken) }";
 
+/** Who is told of changes. */
+export type Listeners = Set<{ listener: (state: SessionState) => void }>;
+
 /** What a session needs of its client. */
-export interface SessionOptions {
-  send: Send;
+export interface SessionOptions extends Pick<ClientOptions, "refreshTokenStore" | "events"> {
+  exchange: Exchange;
   /** The address of `/graphql`. */
-  url: () => URL;
-  id: string;
-  transport: "COOKIE" | "BODY";
-  store: RefreshTokenStore | undefined;
-  events: boolean | undefined;
+  url: URL;
+  listeners: Listeners;
+  /** The refresh that is under way. */
+  first: Promise<void> | undefined;
 }
 
 /** A session, as the rest of this package needs it. */
-export interface Core extends Session {
+export interface Core extends Omit<Session, "on"> {
   /** As `token()`, with what came with it. */
   grant(options?: TokenOptions): Promise<AuthPayload | null>;
   /** What replaces a grant that the server refused: of many that were refused together, one renews. */
@@ -52,6 +45,10 @@ export interface Core extends Session {
   readonly lock: Lock;
   /** Gets a grant by `call`, under the lock, and takes it over: that of a sign-in, or else of this session. */
   obtain(call: () => Promise<AuthPayload>, isSignIn?: boolean): Promise<User>;
+  /** Follows what other tabs have done. */
+  look(): void;
+  /** Takes over what came of a refresh. */
+  take(outcome: Outcome): Promise<void>;
   /** The session `sessionId` has ended, here or elsewhere, because of `reason`. */
   ended(sessionId: string | null, reason: string): void;
 }
@@ -60,17 +57,21 @@ export interface Core extends Session {
  * Opens a session that carries out what the planner decides. Everything that sets or clears the refresh token runs under one
  * lock; listeners and the app's store are called outside of it, so nothing they do can deadlock.
  */
-export function openSession({ send, url, id, transport, store, events }: SessionOptions): Core {
-  const isCookie = transport === "COOKIE";
-  const name = `countersign:${id}`;
+export function openSession({
+  exchange,
+  url,
+  listeners,
+  first,
+  refreshTokenStore: store,
+  events = isPage(),
+}: SessionOptions): Core {
+  const { isCookie, memory, lock } = exchange;
   const clock = createClock();
-  const lock = createLock(isCookie ? name : undefined);
   const hints = createHints(
     clock,
     () => look(planner.Ticked),
     () => look(planner.Woke),
   );
-  const listeners = new Set<{ listener: (state: SessionState) => void }>();
 
   let plan: planner.Plan = planner.onDemand;
   let numbers = planner.UNKNOWN;
@@ -85,25 +86,17 @@ export function openSession({ send, url, id, transport, store, events }: Session
   let saved: Promise<unknown> = Promise.resolve();
   /** The refresh tokens (null for the cookie) of sign-outs that the server has not heard of. */
   let farewells: (string | null)[] = [];
-  /** Rises whenever the session becomes another one, so that an answer to the one before is dropped. */
-  let epoch = 0;
-
-  /** COOKIE only: the other tabs. */
-  let channel: BroadcastChannel | undefined;
-  /** Aborts when a token has come, from wherever, and another takes its place. */
-  let news = new AbortController();
 
   /** The session whose end and changes are listened for. */
   let watched: string | null = null;
   let watch: Watch | undefined;
 
-  let memory: Memory;
   let isStarted = false;
   let beginning: Promise<void> | undefined;
-  let flight: Promise<void> | undefined;
+  let flight = first?.finally(land);
   let _loading: Promise<void> | undefined;
 
-  /** Learns, once, whether there may be a session to restore. Nothing outside of this object is touched before. */
+  /** Learns, once, whether there may be a session to restore. */
   function begin(): Promise<void> {
     beginning ??= open().catch((error: unknown) => {
       beginning = undefined;
@@ -113,8 +106,6 @@ export function openSession({ send, url, id, transport, store, events }: Session
   }
 
   async function open(): Promise<void> {
-    clock.settle();
-    memory = openMemory(name, isCookie);
     let restorable = memory.mayHoldSession();
     if (!isCookie) {
       const [token, attempt] = (await store?.get())?.split(" ") ?? [];
@@ -122,22 +113,15 @@ export function openSession({ send, url, id, transport, store, events }: Session
       memory.set("attempt", attempt ?? null);
       restorable = refreshToken !== null;
     } else if (hasLeft()) farewells.push(null);
-    listen();
     step(planner.Started, restorable ? 1 : 0);
-  }
-
-  function listen(): void {
-    if (isCookie && isPage()) channel ??= openChannel(name, hear);
+    exchange.listen(hear);
   }
 
   function hear(message: Message): void {
-    const { type } = message;
-    if (type === "ended") ended(message.sessionId, message.reason, true);
-    else if (type === "grant") {
-      const { grant: heard, age, isNew } = message;
-      const isCurrent = isNew || heard?.sessionId === memory.get("session");
-      if (isCurrent && isLater(heard)) take(heard, age, true);
-    } else if (grant && clock.now() < numbers[2]) tell(false);
+    if (message.type === "ended") ended(message.sessionId, message.reason, true);
+    else if (exchange.isCurrent(message)) {
+      if (isLater(message.grant)) take(message.grant, message.age, true);
+    } else if (message.type === "hello" && grant && clock.now() < numbers[2]) tell(grant, false);
   }
 
   /** Whether a grant that was heard of is another than this tab's, and not an older one of the same session. */
@@ -146,9 +130,9 @@ export function openSession({ send, url, id, transport, store, events }: Session
     return heard.accessToken !== grant.accessToken && heard.issuedAt >= grant.issuedAt;
   }
 
-  /** Gives the other tabs this one's grant. */
-  function tell(isNew: boolean): void {
-    if (grant) channel?.postMessage({ type: "grant", grant, age: clock.now() - numbers[1], isNew });
+  /** Gives the other tabs a grant. */
+  function tell(grant: AuthPayload, isNew: boolean): void {
+    exchange.tell({ type: "grant", grant, age: clock.now() - numbers[1], isNew });
   }
 
   async function getGrant({
@@ -220,93 +204,63 @@ export function openSession({ send, url, id, transport, store, events }: Session
 
   /** The one refresh under way. It never rejects: its outcome is in the state. */
   function refresh(): Promise<void> {
-    flight ??= renew(epoch, grant).finally(() => {
-      flight = undefined;
-    });
+    flight ??= renew().finally(land);
     return flight;
   }
 
-  async function renew(turn: number, known: AuthPayload | null): Promise<void> {
-    const isSettled = () => turn !== epoch || grant !== known;
+  function land(): void {
+    flight = undefined;
+  }
+
+  async function renew(): Promise<void> {
     if (clock.slept > SLEEP_MS && (await watch?.stands())) {
       clock.wasAwake();
       resume();
-      return;
-    }
-    let asked = hello();
-    const since = performance.now();
-    await lock(
-      async () => {
-        // Whoever had to queue asks again: the tab that held the lock has a token by now.
-        if (performance.now() - since > HELLO_LIMIT_MS) asked = hello();
-        await asked;
-        follow();
-        if (!isSettled()) await call(isSettled);
-      },
-      TURN_LIMIT_MS,
-      news.signal,
-    );
+    } else await exchange.refresh({ look: follow, prepare, take: settle });
   }
 
-  /** Asks the other tabs for a token; resolves when one has come, or after a moment. */
-  async function hello(): Promise<void> {
-    if (!channel) return;
-    const { signal } = news;
-    channel.postMessage({ type: "hello" });
-    await within(
-      new Promise((resolve) => signal.addEventListener("abort", resolve)),
-      HELLO_LIMIT_MS,
-    );
-  }
-
-  async function call(isSettled: () => boolean): Promise<void> {
-    // Kept before it is sent: the repeat of a lost refresh has the same key.
-    const attempt = memory.get("attempt") ?? newAttempt();
-    memory.set("attempt", attempt);
+  async function prepare(): Promise<string | null> {
     keep();
     await within(saved, SAVE_LIMIT_MS);
-    if (isSettled()) return;
-    const held = memory.get("session");
-    const sentAt = clock.now();
-    let payload: AuthPayload | undefined;
-    let error: unknown;
-    try {
-      const variables = { refreshToken, attempt };
-      payload = checkGrant(await send({ query: REFRESH, variables, limitMs: CALL_LIMIT_MS }));
-    } catch (cause) {
-      error = cause;
-    }
+    return refreshToken;
+  }
+
+  /** Takes over what came of a refresh. */
+  async function settle({ answer, error, sentAt, held }: Outcome): Promise<void> {
+    await begin();
     const holds = memory.get("session");
-    // Else another tab has signed in or out meanwhile.
-    const isCurrent = holds === held || holds === payload?.sessionId;
-    if (!isCurrent) follow();
-    if (isSettled()) return;
-    if (!payload || !isCurrent) fail(toCountersignError(isCurrent ? error : undefined));
-    else accept(payload, sentAt, true, grant !== null && grant.sessionId !== payload.sessionId);
+    try {
+      if (!answer) throw error;
+      const payload = checkGrant(read<{ auth: AuthPayload }>(answer).auth);
+      if (holds !== held && holds !== payload.sessionId) throw undefined;
+      accept(payload, sentAt, true, grant !== null && grant.sessionId !== payload.sessionId);
+    } catch (cause) {
+      // Another tab may have signed in or out meanwhile.
+      follow();
+      if (!isOver()) fail(toCountersignError(holds === held ? cause : undefined));
+    }
   }
 
   /** Takes over a grant of the server's own. */
   function accept(payload: AuthPayload, sentAt: number, isRenewal: boolean, isNew: boolean): void {
     refreshToken = payload.refreshToken;
     memory.set("attempt", null);
-    take(payload, clock.now() - sentAt, isRenewal);
+    take(payload, performance.now() - sentAt, isRenewal);
     remember();
     keep();
-    tell(isNew);
+    tell(payload, isNew);
   }
 
   /** Takes over a grant that was asked for `age` milliseconds ago. */
   function take(payload: AuthPayload, age: number, isRenewal: boolean): void {
-    if (payload.sessionId !== grant?.sessionId) epoch += 1;
-    else if (isRenewal) renewals += 1;
+    if (isRenewal && payload.sessionId === grant?.sessionId) renewals += 1;
     grant = payload;
     reason = null;
     failure = undefined;
     clock.settle();
-    advance(planner.Granted, payload.expiresIn * 1000, clock.now() - age);
+    advance(planner.Granted, payload.expiresIn * 1000, Math.round(clock.now() - age));
     loadPlanner();
-    news.abort();
-    news = new AbortController();
+    exchange.notify();
   }
 
   function fail(error: CountersignError): void {
@@ -327,7 +281,7 @@ export function openSession({ send, url, id, transport, store, events }: Session
   /** Ends the session in all tabs. */
   function end(event: number, value: number, why: string | null): void {
     const sessionId = grant?.sessionId;
-    if (sessionId) channel?.postMessage({ type: "ended", sessionId, reason: why ?? "LOGGED_OUT" });
+    if (sessionId) exchange.tell({ type: "ended", sessionId, reason: why ?? "LOGGED_OUT" });
     memory.set("attempt", null);
     if (isCookie && (!sessionId || memory.get("session") === sessionId)) memory.set("session", "");
     close(event, value, why);
@@ -335,10 +289,10 @@ export function openSession({ send, url, id, transport, store, events }: Session
 
   /** Ends the session in this tab; what the tabs share may be of one that began meanwhile. */
   function close(event: number, value: number, why: string | null): void {
-    epoch += 1;
     grant = refreshToken = null;
     reason = why;
     keep();
+    exchange.notify();
     advance(event, value);
   }
 
@@ -351,7 +305,7 @@ export function openSession({ send, url, id, transport, store, events }: Session
   async function obtain(call: () => Promise<AuthPayload>, isSignIn = false): Promise<User> {
     await begin();
     const { user } = await lock(async () => {
-      const sentAt = clock.now();
+      const sentAt = performance.now();
       const payload = await call();
       // Else this session was signed out meanwhile, with a refresh token that is now worthless.
       const isOurs = isSignIn || payload.sessionId === state.sessionId;
@@ -391,7 +345,13 @@ export function openSession({ send, url, id, transport, store, events }: Session
         try {
           // Else somebody has signed in since, with the same cookie.
           if (!isCookie || hasLeft())
-            await send({ query: LOGOUT, variables: { refreshToken }, limitMs: CALL_LIMIT_MS });
+            read(
+              await exchange.send({
+                query: LOGOUT,
+                variables: { refreshToken },
+                limitMs: SIGN_OUT_LIMIT_MS,
+              }),
+            );
         } catch {
           hints.arm(clock.now() + SIGN_OUT_RETRY_MS);
           return;
@@ -424,7 +384,7 @@ export function openSession({ send, url, id, transport, store, events }: Session
 
   /** Listens for what happens to the session elsewhere, while it is started and somebody is signed in. */
   function attend(): void {
-    const sessionId = isStarted && (events ?? isPage()) ? state.sessionId : null;
+    const sessionId = isStarted && events ? state.sessionId : null;
     if (sessionId === watched) return;
     watched = sessionId;
     watch?.close();
@@ -432,7 +392,7 @@ export function openSession({ send, url, id, transport, store, events }: Session
     if (sessionId === null) return;
     import("./events.js").then(
       ({ Watch }) => {
-        if (sessionId === watched) watch ??= new Watch(core, sessionId, url());
+        if (sessionId === watched) watch ??= new Watch(core, sessionId, url);
       },
       () => {
         watched = null; // the network is away: the next change of state tries again
@@ -502,11 +462,6 @@ export function openSession({ send, url, id, transport, store, events }: Session
     get state() {
       return state;
     },
-    on(listener) {
-      const entry = { listener };
-      listeners.add(entry);
-      return () => listeners.delete(entry);
-    },
     start() {
       if (isStarted) return;
       isStarted = true;
@@ -515,7 +470,7 @@ export function openSession({ send, url, id, transport, store, events }: Session
       begin().then(
         () => {
           if (!isStarted) return;
-          listen();
+          exchange.listen(hear);
           look(planner.Ticked);
         },
         () => {}, // the app's store failed: token() will say so
@@ -525,8 +480,7 @@ export function openSession({ send, url, id, transport, store, events }: Session
       isStarted = false;
       hints.stop();
       attend();
-      channel?.close();
-      channel = undefined;
+      exchange.close();
     },
     token: async (options) => (await getGrant(options))?.accessToken ?? null,
     grant: getGrant,
@@ -537,9 +491,12 @@ export function openSession({ send, url, id, transport, store, events }: Session
     },
     lock,
     obtain,
+    look: follow,
+    take: settle,
     ended,
     signOut,
   };
+  clock.settle();
   return core;
 }
 

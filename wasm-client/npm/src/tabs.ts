@@ -1,11 +1,17 @@
 import type { AuthPayload } from "./auth.js";
 
-/** What the tabs of a client tell each other. */
+/** A token that was got `age` milliseconds ago; `isNew` when it is of another session than before. */
+export interface Granted {
+  type: "grant";
+  grant: AuthPayload;
+  age: number;
+  isNew: boolean;
+}
+
+/** What the tabs of a client tell each other; `hello` asks who has a token. */
 export type Message =
-  /** Who has a token? */
   | { type: "hello" }
-  /** A token that was got `age` milliseconds ago; `isNew` when a sign-in began its session. */
-  | { type: "grant"; grant: AuthPayload; age: number; isNew: boolean }
+  | Granted
   | { type: "ended"; sessionId: string; reason: string };
 
 /** Opens the channel `name` between the tabs of a browser; undefined where there is none. */
