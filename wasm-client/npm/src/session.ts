@@ -145,9 +145,9 @@ export function openSession({
     const refused = force || follow() ? grant : undefined;
     const { action, at } = step(refused ? planner.Forced : planner.Wanted, minTtlMs);
     if (action === planner.Fail) throw cannotTell(at);
-    if (action === planner.Renew) void refresh();
+    if (action === planner.Renew) void refresh(false);
     if (action === planner.Refresh) {
-      await abortable(refresh(), signal);
+      await abortable(refresh(refused !== undefined), signal);
       const isGood = grant !== refused && clock.now() < numbers[2];
       if (!isGood && !isOver()) throw cannotTell(numbers[5]);
     }
@@ -174,7 +174,7 @@ export function openSession({
   /** Steps, and does what the session does by itself. */
   function advance(event: number, value = 0, extra = 0): void {
     const { action, at } = step(event, value, extra);
-    if (action === planner.Refresh) void refresh();
+    if (action === planner.Refresh) void refresh(event === planner.Forced);
     if (action === planner.Wait) hints.arm(at);
   }
 
@@ -203,8 +203,8 @@ export function openSession({
   }
 
   /** The one refresh under way. It never rejects: its outcome is in the state. */
-  function refresh(): Promise<void> {
-    flight ??= renew().finally(land);
+  function refresh(isForced: boolean): Promise<void> {
+    flight ??= renew(isForced).finally(land);
     return flight;
   }
 
@@ -212,8 +212,9 @@ export function openSession({
     flight = undefined;
   }
 
-  async function renew(): Promise<void> {
-    if (clock.slept > SLEEP_MS && (await watch?.stands())) {
+  async function renew(isForced: boolean): Promise<void> {
+    const isDoubtful = !isForced && clock.slept > SLEEP_MS;
+    if (isDoubtful && (await watch?.stands())) {
       clock.wasAwake();
       resume();
     } else await exchange.refresh({ look: follow, prepare, take: settle });
