@@ -73,9 +73,11 @@ export function openExchange(options: ClientOptions, url: URL): Exchange {
     if (isCurrent(message)) notify();
   };
 
-  const isCurrent: Exchange["isCurrent"] = (message): message is Granted =>
-    message.type === "grant" &&
-    (message.isNew || message.grant?.sessionId === memory.get("session"));
+  const isCurrent: Exchange["isCurrent"] = (message): message is Granted => {
+    if (message.type !== "grant" || !message.grant) return false;
+    const held = memory.get("session");
+    return message.isNew || held === null || held === message.grant.sessionId;
+  };
 
   function notify(): void {
     news.abort();

@@ -140,6 +140,14 @@ test("a token of a tab that belongs to another session is not taken over", async
   expect(fresh.session.state).toMatchObject({ status: "restoring", user: null });
 });
 
+test("where nothing can be stored a tab still takes over what another has", async () => {
+  const tab = open();
+  await tab.login(ana);
+  vi.stubGlobal("localStorage", undefined);
+  expect(await open().session.token()).toBe("access-1");
+  expect(server.count("Refresh")).toBe(0);
+});
+
 test("a clock that is set forward while the stream stands costs no refresh", async () => {
   const tab = open({ events: true });
   await tab.login(ana);
