@@ -17,7 +17,8 @@ export async function race(material) {
     const times = new Map(ways.map(([name]) => [name, []]));
     for (const [, once] of ways) await time(once, material.tokens[task]); // the compilers' round
     for (let round = 0; round < ROUNDS; round += 1) {
-      for (const [name, once] of ways) times.get(name).push(await time(once, material.tokens[task]));
+      for (const [name, once] of ways)
+        times.get(name).push(await time(once, material.tokens[task]));
     }
     for (const [name, all] of times) results.push({ task, name, ...summary(all) });
   }
@@ -50,7 +51,12 @@ function summary(times) {
 async function tasks({ jwks, rules }) {
   const ours = await loadTokens();
   const local = createLocalJWKSet(jwks);
-  const options = { issuer: rules.issuer, audience: rules.audience, typ: "at+jwt", clockTolerance: 30 };
+  const options = {
+    issuer: rules.issuer,
+    audience: rules.audience,
+    typ: "at+jwt",
+    clockTolerance: 30,
+  };
   const isLive = ({ exp }) => exp * 1000 > Date.now();
   const verify = async (kid) => {
     const jwk = jwks.keys.find((key) => key.kid === kid);
