@@ -5,9 +5,9 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 
-interface Sizes {
-  sizes: { name: string; gzip: number }[];
-  later: { name: string; gzip: number }[];
+interface Size {
+  name: string;
+  gzip: number;
 }
 
 const root = new URL("../", import.meta.url);
@@ -15,7 +15,7 @@ const file = new URL("budgets.json", root);
 const budgets: Record<string, { gzip: number }> = JSON.parse(readFileSync(file, "utf8"));
 const tool = fileURLToPath(new URL("scripts/sizes.mjs", root));
 const { stdout } = await promisify(execFile)(process.execPath, [tool, "--json"]);
-const { sizes, later }: Sizes = JSON.parse(stdout);
+const sizes: Size[] = JSON.parse(stdout);
 
 test("everything that is published has a budget, and every budget is of something", () => {
   expect(sizes.map(({ name }) => name).sort()).toEqual(Object.keys(budgets).sort());
@@ -24,9 +24,4 @@ test("everything that is published has a budget, and every budget is of somethin
 test.each(sizes)("$name: $gzip bytes are within the budget", ({ name, gzip }) => {
   expect(gzip).toBeGreaterThan(0);
   expect(gzip).toBeLessThanOrEqual(budgets[name]?.gzip ?? 0);
-});
-
-test("the session loads the WASM core later, and all of its own chunks stay small", () => {
-  expect(later.map(({ name }) => name)).toContain("core");
-  for (const { name, gzip } of later) expect(gzip, name).toBeLessThanOrEqual(3_584);
 });
