@@ -1,40 +1,59 @@
-// Prints what a page downloads, compressed: the session, what it loads when it needs it, and the token checks.
+// Prints what a page downloads of the package, beside what budgets.json allows. With `--json` for programs.
 import { readFileSync } from "node:fs";
-import { gzipSync } from "node:zlib";
-import { rolldown } from "rolldown";
+import { bundle, codes, virtual, weigh } from "./measure.mjs";
 
 const root = new URL("../", import.meta.url);
-const gzip = (bytes) => gzipSync(bytes, { level: 9 }).length;
+const readJson = (name) => JSON.parse(readFileSync(new URL(name, root), "utf8"));
 
-/** The chunks of an entry, by file name. */
-async function chunks(entry) {
-  const bundle = await rolldown({ input: new URL(entry, root).pathname, logLevel: "silent" });
-  const { output } = await bundle.generate({ format: "es", minify: true });
-  return new Map(output.map((file) => [file.fileName, file]));
+/** An app of few statements. */
+function app(code) {
+  const id = new URL("app.js", root).pathname;
+  return bundle(id, { plugins: [virtual(id, code)] });
 }
 
-/** The compressed bytes of an entry's own chunk and of the chunks that it loads at once. */
-async function bundle(entry) {
-  const files = await chunks(entry);
-  const wanted = new Set(
-    [...files.values()].filter(({ isEntry }) => isEntry).map(({ fileName }) => fileName),
-  );
-  for (const name of wanted)
-    for (const needed of files.get(name).imports) if (files.has(needed)) wanted.add(needed);
-  return [...wanted].reduce((sum, name) => sum + gzip(files.get(name).code), 0);
+const session = await app(
+  'import { createClient } from "@countersign/client"; globalThis.client = createClient({ endpoint: "/graphql" });',
+);
+const token = await app(
+  'import { loadTokens, remoteKeySet } from "@countersign/client/token"; globalThis.tokens = [loadTokens, remoteKeySet];',
+);
+const loaded = new Set(session.first.flatMap(({ moduleIds }) => moduleIds));
+
+/** What an entry adds: neither libraries nor what the session has loaded. */
+async function added(entry) {
+  const { first } = await bundle(new URL(entry, root).pathname, {
+    isLibrary: true,
+    isExternal: (id) => loaded.has(id) || !/^[./#]/.test(id),
+  });
+  return codes(first);
 }
 
-/** The compressed bytes of the chunk that the session loads later. */
-async function later(name) {
-  const files = await chunks("dist/index.js");
-  return gzip([...files.values()].find((file) => file.name === name).code);
-}
+const {
+  ".": _,
+  "./token": __,
+  "./package.json": ___,
+  ...others
+} = readJson("package.json").exports;
+const additions = Object.entries(others).map(async ([name, entry]) => [
+  name.slice("./".length),
+  await added(entry.default),
+]);
 
-const wasm = gzip(readFileSync(new URL("pkg/wasm_client_bg.wasm", root)));
-const glue = gzip(readFileSync(new URL("pkg/wasm_client.js", root)));
-const lines = [
-  `session ${await bundle("dist/index.js")} B, token checks ${await bundle("dist/token.js")} B (glue included)`,
-  `loaded later: engine ${await later("engine")} B, events ${await later("events")} B`,
-  `WASM ${wasm} B, its glue ${glue} B before minifying; all with gzip`,
-];
-process.stdout.write(`${lines.join("\n")}\n`);
+const core = session.later.find(({ code }) => code.includes("WebAssembly"));
+const files = {
+  session: codes(session.first),
+  ...Object.fromEntries(session.later.map(({ name, code }) => [`session/${name}`, [code]])),
+  token: codes(token.first),
+  ...Object.fromEntries(await Promise.all(additions)),
+  wasm: [readFileSync(new URL("pkg/wasm_client_bg.wasm", root)), core.code],
+};
+const budgets = readJson("budgets.json");
+const sizes = Object.entries(files).map(([name, contents]) => ({
+  name,
+  ...weigh(contents),
+  limit: budgets[name]?.gzip,
+}));
+const list = sizes.map(({ name, gzip, limit }) => `${name} ${gzip} of ${limit}`).join(", ");
+process.stdout.write(
+  process.argv.includes("--json") ? JSON.stringify(sizes) : `Bytes, minified, with gzip: ${list}\n`,
+);

@@ -1,5 +1,6 @@
 import { CountersignError } from "./error.js";
 import { fetchJson } from "./fetch-json.js";
+import { type Key, type Verify, verifierOf } from "./signature.js";
 import type { Core } from "./wasm/core.js";
 
 /** A public key as a JWKS publishes it (RFC 7517). */
@@ -23,27 +24,39 @@ export interface JsonWebKeySet {
 /** Where keys come from: a set, or a function that finds the keys of a `kid`. */
 export type KeySource = JsonWebKeySet | ((kid: string) => Promise<JsonWebKeySet>);
 
-/** The JWK of a key with the only algorithm that it is used for. */
-export type Key =
-  | { alg: "EdDSA"; x: string }
-  | { alg: "ES256"; kty: string; crv: string; x: string; y: string }
-  | { alg: "RS256"; kty: string; n: string; e: string };
+/** What has been found in a set, while that says the same. */
+interface Found {
+  text: string;
+  verifiers: Map<string, Verify>;
+}
 
-/** The key of `kid`, or undefined when there is none that can verify. */
-export async function findKey(
+const found = new WeakMap<JsonWebKeySet, Found>();
+
+/** What verifies the tokens of the key `kid`, or undefined when there is none that can. */
+export async function findVerifier(
   core: Core,
   source: KeySource,
   kid: string,
-): Promise<Key | undefined> {
+): Promise<Verify | undefined> {
   const set = typeof source === "function" ? await source(kid) : source;
-  const key = core((wasm) => wasm.findKey(JSON.stringify(set) ?? "", kid));
-  return key === "" ? undefined : (JSON.parse(key) as Key);
+  const { text, verifiers } = read(set);
+  const known = verifiers.get(kid);
+  if (known !== undefined) return known;
+  const key = core((wasm) => wasm.findKey(text, kid));
+  if (key === "") return undefined;
+  const verify = verifierOf(core, JSON.parse(key) as Key);
+  verifiers.set(kid, verify);
+  return verify;
 }
 
-/** The bytes of base64url text, which the core has read. */
-export function fromBase64url(text: string): Uint8Array<ArrayBuffer> {
-  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+/** A set as text, and what was found in the same text before: its owner may have changed it. */
+function read(set: JsonWebKeySet): Found {
+  const text = JSON.stringify(set) ?? "";
+  const before = found.get(set);
+  if (before?.text === text) return before;
+  const now = { text, verifiers: new Map() };
+  if (typeof set === "object" && set !== null) found.set(set, now);
+  return now;
 }
 
 const FETCH_LIMIT_MS = 5_000;

@@ -1,6 +1,6 @@
 import { CountersignError, invalidToken } from "./error.js";
-import { findKey, fromBase64url, type KeySource } from "./keys.js";
-import { verifySignature } from "./signature.js";
+import { findVerifier, type KeySource } from "./keys.js";
+import type { Expectation } from "./signature.js";
 import type { Role } from "./types.js";
 import { type Core, loadCore } from "./wasm/core.js";
 
@@ -101,21 +101,12 @@ function decode(core: Core, token: string): { header: Header; claims: Claims } {
 async function verify(core: Core, token: string, keys: KeySource, rules: Rules): Promise<Claims> {
   const expected = expectation(rules);
   const { header, claims } = decode(core, token);
-  const key = header.kid === undefined ? undefined : await findKey(core, keys, header.kid);
-  if (key === undefined) throw invalidToken("the token names no known key");
-  let answer: number;
-  if (key.alg === "EdDSA") {
-    const bytes = fromBase64url(key.x);
-    answer = core((wasm) => wasm.verify(token, bytes, ...expected));
-  } else {
-    if (!(await verifySignature(token, key))) throw invalidToken();
-    answer = core((wasm) => wasm.check(token, key.alg, ...expected));
-  }
-  return accept(answer, claims);
+  const check = header.kid === undefined ? undefined : await findVerifier(core, keys, header.kid);
+  if (check === undefined) throw invalidToken("the token names no known key");
+  return accept(await check(token, expected), claims);
 }
 
-/** The rules as the core takes them: issuer, audience, now and leeway, both in seconds. */
-function expectation(rules: Rules): [string, string, number, number] {
+function expectation(rules: Rules): Expectation {
   for (const field of ["issuer", "audience"] as const) {
     if (typeof rules?.[field] !== "string" || rules[field] === "")
       throw new CountersignError("BAD_USER_INPUT", `the rules name no ${field}`, { field });

@@ -46,6 +46,9 @@ async function round(seed: number): Promise<void> {
     const keys = one.jwks === undefined ? trusted : JSON.parse(one.jwks);
     const say = (what: string) => JSON.stringify({ what, seed, keys, ...one });
     const core = await coreVerdict(one.token, keys, rules);
+    // Of keys that have accepted nothing yet the core verifies the signature, of others WebCrypto.
+    const alone = await coreVerdict(one.token, structuredClone(keys), rules);
+    expect(alone, say("core and WebCrypto differ")).toBe(core);
     if (one.verdict !== undefined && !isRoleOfTomorrow(one.token, one.verdict)) {
       expect(core, say("server and core differ")).toBe(one.verdict);
     }

@@ -183,11 +183,15 @@ impl Reader<'_> {
         self.expect("\"")?;
         let mut text = String::new();
         loop {
+            let is_plain = |byte: u8| !matches!(byte, b'"' | b'\\' | ..b' ');
+            let plain = self.rest.bytes().take_while(|&byte| is_plain(byte)).count();
+            let (run, rest) = self.rest.split_at_checked(plain)?;
+            text.push_str(run);
+            self.rest = rest;
             match self.character()? {
                 '"' => return Some(text),
                 '\\' => text.push(self.escape()?),
-                control if control < ' ' => return None,
-                other => text.push(other),
+                _control => return None,
             }
         }
     }

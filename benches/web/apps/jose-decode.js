@@ -1,0 +1,3 @@
+import { decodeJwt } from "jose";
+
+globalThis.app = { decode: (token) => decodeJwt(token) };

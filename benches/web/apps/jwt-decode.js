@@ -1,0 +1,3 @@
+import { jwtDecode } from "jwt-decode";
+
+globalThis.app = { decode: (token) => jwtDecode(token) };
