@@ -2,12 +2,14 @@
 
 use std::{
     collections::HashMap,
+    env,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
+use base64ct::{Base64, Encoding as _};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 use wasm_bindgen_cli_support::Bindgen;
@@ -97,23 +99,27 @@ fn satisfies(installed: &HashMap<String, Locked>, wanted: &HashMap<String, Locke
 /// Builds `pkg/` (WASM) and `dist/` (JavaScript and types) when their sources changed.
 pub(crate) fn build(project: &Project, step: &Step) -> Result<()> {
     tools::require_wasm_target(project, step)?;
-    step.run(project.command(
+    let mut compile = project.command(
         "cargo",
         "build --package wasm-client --profile wasm --target wasm32-unknown-unknown",
-    ))?;
+    );
+    compile.env("CARGO_ENCODED_RUSTFLAGS", without_paths(project)?);
+    step.run(compile)?;
     let wasm = project
         .target
         .join("wasm32-unknown-unknown/wasm/wasm_client.wasm");
     let package = project.root.join(PACKAGE);
     let optimised = package.join("pkg/wasm_client_bg.wasm");
+    let inlined = package.join("pkg/wasm_client_inline.js");
     let stamp = stamp(project, &wasm)?;
-    if !stamp.is_fresh(&[optimised.clone(), package.join("dist")]) {
+    if !stamp.is_fresh(&[optimised.clone(), inlined.clone(), package.join("dist")]) {
         bind(&wasm, &package.join("pkg"))?;
         let mut optimise = project.command("node_modules/.bin/wasm-opt", WASM_OPT);
         step.run({
             optimise.arg(&optimised).arg("-o").arg(&optimised);
             optimise
         })?;
+        inline(&optimised, &inlined)?;
         step.run(project.command("npm", &format!("run build -w {PACKAGE}")))?;
         stamp.write()?;
     }
@@ -136,6 +142,28 @@ fn stamp(project: &Project, wasm: &Path) -> Result<Stamp> {
     Stamp::read(project, "npm-package", &inputs)
 }
 
+/// Keeps the folders of this machine out of the panic messages, so that every machine builds the same bytes.
+fn without_paths(project: &Project) -> Result<String> {
+    let sources = cargo_home()?.join("registry/src");
+    let registries = fs::read_dir(&sources)
+        .with_context(|| format!("cannot read {}", sources.display()))?
+        .map(|registry| Ok(registry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    let flags = registries
+        .iter()
+        .chain([&project.root])
+        .map(|folder| format!("--remap-path-prefix={}=", folder.display()));
+    Ok(flags.collect::<Vec<_>>().join("\x1f"))
+}
+
+fn cargo_home() -> Result<PathBuf> {
+    if let Some(home) = env::var_os("CARGO_HOME") {
+        return Ok(home.into());
+    }
+    let home = env::home_dir().context("this user has no home folder")?;
+    Ok(home.join(".cargo"))
+}
+
 fn bind(wasm: &Path, pkg: &Path) -> Result<()> {
     if pkg.exists() {
         fs::remove_dir_all(pkg)?;
@@ -150,6 +178,16 @@ fn bind(wasm: &Path, pkg: &Path) -> Result<()> {
         .context(
             "wasm-bindgen failed: is wasm-bindgen-cli-support of xtask the version in Cargo.lock?",
         )
+}
+
+/// Writes the core as a module, for where no file can be fetched: compressed, because base64 of the raw bytes is twice as long.
+fn inline(wasm: &Path, module: &Path) -> Result<()> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    io::copy(&mut File::open(wasm)?, &mut gzip)?;
+    let text = Base64::encode_string(&gzip.finish()?);
+    fs::write(module, format!("export default \"{text}\";\n"))?;
+    let types = "/** The WASM core: base64 of gzip. */\ndeclare const text: string;\nexport default text;\n";
+    fs::write(module.with_extension("d.ts"), types).context("cannot write the inlined core")
 }
 
 /// The file's size as it is, and as a web server with gzip sends it.

@@ -1,6 +1,6 @@
-import { source } from "#wasm";
 import * as glue from "../../pkg/wasm_client.js";
 import { CountersignError } from "../error.js";
+import { source } from "./source.js";
 
 /** The functions of the WASM core: numbers and text in, numbers and one JSON text out. */
 export type Exports = Pick<typeof glue, "decode" | "findKey" | "verify" | "check" | "plan">;
