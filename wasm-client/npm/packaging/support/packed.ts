@@ -3,10 +3,12 @@ import { cp, mkdir, mkdtemp, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 
 const PACKAGE = fileURLToPath(new URL("../..", import.meta.url));
 const NODE_MODULES = fileURLToPath(new URL("../../../../node_modules", import.meta.url));
+
+/** The programs of our npm packages. */
+export const BIN = join(NODE_MODULES, ".bin");
 
 /** The package as `npm publish` would send it. */
 export interface Packed {
@@ -17,9 +19,18 @@ export interface Packed {
   files: string[];
 }
 
-/** Runs a program to its end and returns what it prints. */
+/**
+ * Runs a program to its end and returns what it prints.
+ *
+ * @throws Error with all that it printed.
+ */
 export async function run(program: string, words: string[], cwd: string): Promise<string> {
-  return (await promisify(execFile)(program, words, { cwd })).stdout;
+  return new Promise((resolve, reject) => {
+    execFile(program, words, { cwd }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else reject(new Error(`${error.message}\n${stdout}${stderr}`));
+    });
+  });
 }
 
 /** Packs the package. */
