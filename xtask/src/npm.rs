@@ -5,7 +5,9 @@ use std::{
     env,
     fs::{self, File},
     io::{self, Write},
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context, Result, bail};
@@ -16,6 +18,7 @@ use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{
     fresh::Stamp,
+    process,
     project::Project,
     steps::{Step, Steps},
     tools,
@@ -35,6 +38,50 @@ pub(crate) fn run(project: &Project, mut steps: Steps) -> Result<()> {
     steps.step("npm package @countersign/client", |step| {
         build(project, step)
     })
+}
+
+/// `cargo xtask reproduce`
+pub(crate) fn reproduce(project: &Project, mut steps: Steps) -> Result<()> {
+    steps.expect(3);
+    steps.step("npm packages", |step| install(project, step))?;
+    let mut build = |title, name| steps.step(title, |step| build_elsewhere(project, step, name));
+    let first = build("first build", "a")?;
+    let second = build("second build", "another-folder-with-a-longer-name")?;
+    if first != second {
+        bail!("the two builds differ: {first} and {second}");
+    }
+    println!("both builds packed the same bytes: {first}");
+    Ok(())
+}
+
+/// Builds and packs the last commit in a folder of its own; the integrity of the tarball, as the registry shows it.
+fn build_elsewhere(project: &Project, step: &Step, name: &str) -> Result<String> {
+    let folder = tempfile::tempdir()?;
+    let root = folder.path().join(name);
+    fs::create_dir(&root)?;
+    let archive = root.with_extension("tar");
+    let run = |command: &mut Command, path: &Path| {
+        command.arg(path);
+        process::output(command)
+    };
+    run(
+        &mut project.command("git", "archive HEAD --output"),
+        &archive,
+    )?;
+    run(
+        Command::new("tar").arg("-xf").arg(&archive).arg("-C"),
+        &root,
+    )?;
+    symlink(project.root.join("node_modules"), root.join("node_modules"))?;
+    let copy = Project {
+        target: root.join("target"),
+        root,
+    };
+    build(&copy, step)?;
+    let pack = format!("pack --dry-run --json -w {PACKAGE}");
+    let packed: Value = serde_json::from_str(&process::output(&mut copy.command("npm", &pack))?)?;
+    let integrity = packed[0]["integrity"].as_str();
+    Ok(integrity.context("npm names no integrity")?.to_owned())
 }
 
 /// Installs what `package-lock.json` names, unless it is there.
@@ -103,6 +150,7 @@ pub(crate) fn build(project: &Project, step: &Step) -> Result<()> {
         "cargo",
         "build --package wasm-client --profile wasm --target wasm32-unknown-unknown",
     );
+    compile.env("CARGO_TARGET_DIR", &project.target);
     compile.env("CARGO_ENCODED_RUSTFLAGS", without_paths(project)?);
     step.run(compile)?;
     let wasm = project
@@ -144,16 +192,27 @@ fn stamp(project: &Project, wasm: &Path) -> Result<Stamp> {
 
 /// Keeps the folders of this machine out of the panic messages, so that every machine builds the same bytes.
 fn without_paths(project: &Project) -> Result<String> {
-    let sources = cargo_home()?.join("registry/src");
-    let registries = fs::read_dir(&sources)
-        .with_context(|| format!("cannot read {}", sources.display()))?
-        .map(|registry| Ok(registry?.path()))
-        .collect::<Result<Vec<_>>>()?;
-    let flags = registries
-        .iter()
-        .chain([&project.root])
-        .map(|folder| format!("--remap-path-prefix={}=", folder.display()));
-    Ok(flags.collect::<Vec<_>>().join("\x1f"))
+    let crates = cargo_home()?.join("registry/src");
+    let mut flags = Vec::new();
+    let mut rename = |folder: &Path, name: &str| {
+        flags.push(format!("--remap-path-prefix={}={name}", folder.display()));
+    };
+    rename(&project.root, "");
+    for registry in fs::read_dir(&crates).with_context(|| format!("no {}", crates.display()))? {
+        rename(&registry?.path(), "");
+    }
+    // The sources of the library, where they are installed, get the name that they have where they are not.
+    let rustc = |arguments| process::output(&mut project.command("rustc", arguments));
+    let library = PathBuf::from(rustc("--print sysroot")?).join("lib/rustlib/src/rust");
+    let version = rustc("-vV")?;
+    let commit = version
+        .lines()
+        .find_map(|line| line.strip_prefix("commit-hash: "));
+    rename(
+        &library,
+        &format!("/rustc/{}", commit.context("rustc names no commit")?),
+    );
+    Ok(flags.join("\x1f"))
 }
 
 fn cargo_home() -> Result<PathBuf> {
