@@ -34,7 +34,7 @@ test.each(Object.entries(bundlers))("%s", async (name, build) => {
   await build(app, join(site, name));
   const page = await browser.newPage();
   const faults: string[] = [];
-  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+  page.on("console", (message) => faults.push(message.text()));
   page.on("pageerror", (error) => faults.push(error.message));
   const requests: string[] = [];
   page.on("request", (request) => requests.push(request.url()));
