@@ -51,6 +51,8 @@ enum Command {
     Test(test::Options),
     /// Build the npm package `@countersign/client` with its WASM core, and print the sizes.
     Npm,
+    /// Build the npm package from the last commit in two folders, and compare what is packed.
+    Reproduce,
     /// Write `schema.graphql` from the code.
     Schema(schema::Options),
     /// Hold what must be absent from each part of the sources.
@@ -89,6 +91,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Demo(options) => demo::run(&project, steps, &options),
         Command::Test(options) => test::run(&project, steps, &options),
         Command::Npm => npm::run(&project, steps),
+        Command::Reproduce => npm::reproduce(&project, steps),
         Command::Schema(options) => schema::run(&project, &options),
         Command::Tidy => tidy::run(&project),
         Command::Bench(options) => bench::run(&project, &options),

@@ -2,18 +2,23 @@
 
 use std::{
     collections::HashMap,
+    env,
     fs::{self, File},
     io::{self, Write},
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context, Result, bail};
+use base64ct::{Base64, Encoding as _};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{
     fresh::Stamp,
+    process,
     project::Project,
     steps::{Step, Steps},
     tools,
@@ -33,6 +38,50 @@ pub(crate) fn run(project: &Project, mut steps: Steps) -> Result<()> {
     steps.step("npm package @countersign/client", |step| {
         build(project, step)
     })
+}
+
+/// `cargo xtask reproduce`
+pub(crate) fn reproduce(project: &Project, mut steps: Steps) -> Result<()> {
+    steps.expect(3);
+    steps.step("npm packages", |step| install(project, step))?;
+    let mut build = |title, name| steps.step(title, |step| build_elsewhere(project, step, name));
+    let first = build("first build", "a")?;
+    let second = build("second build", "another-folder-with-a-longer-name")?;
+    if first != second {
+        bail!("the two builds differ: {first} and {second}");
+    }
+    println!("both builds packed the same bytes: {first}");
+    Ok(())
+}
+
+/// Builds and packs the last commit in a folder of its own; the integrity of the tarball, as the registry shows it.
+fn build_elsewhere(project: &Project, step: &Step, name: &str) -> Result<String> {
+    let folder = tempfile::tempdir()?;
+    let root = folder.path().join(name);
+    fs::create_dir(&root)?;
+    let archive = root.with_extension("tar");
+    let run = |command: &mut Command, path: &Path| {
+        command.arg(path);
+        process::output(command)
+    };
+    run(
+        &mut project.command("git", "archive HEAD --output"),
+        &archive,
+    )?;
+    run(
+        Command::new("tar").arg("-xf").arg(&archive).arg("-C"),
+        &root,
+    )?;
+    symlink(project.root.join("node_modules"), root.join("node_modules"))?;
+    let copy = Project {
+        target: root.join("target"),
+        root,
+    };
+    build(&copy, step)?;
+    let pack = format!("pack --dry-run --json -w {PACKAGE}");
+    let packed: Value = serde_json::from_str(&process::output(&mut copy.command("npm", &pack))?)?;
+    let integrity = packed[0]["integrity"].as_str();
+    Ok(integrity.context("npm names no integrity")?.to_owned())
 }
 
 /// Installs what `package-lock.json` names, unless it is there.
@@ -97,23 +146,28 @@ fn satisfies(installed: &HashMap<String, Locked>, wanted: &HashMap<String, Locke
 /// Builds `pkg/` (WASM) and `dist/` (JavaScript and types) when their sources changed.
 pub(crate) fn build(project: &Project, step: &Step) -> Result<()> {
     tools::require_wasm_target(project, step)?;
-    step.run(project.command(
+    let mut compile = project.command(
         "cargo",
         "build --package wasm-client --profile wasm --target wasm32-unknown-unknown",
-    ))?;
+    );
+    compile.env("CARGO_TARGET_DIR", &project.target);
+    compile.env("CARGO_ENCODED_RUSTFLAGS", without_paths(project)?);
+    step.run(compile)?;
     let wasm = project
         .target
         .join("wasm32-unknown-unknown/wasm/wasm_client.wasm");
     let package = project.root.join(PACKAGE);
     let optimised = package.join("pkg/wasm_client_bg.wasm");
+    let inlined = package.join("pkg/wasm_client_inline.js");
     let stamp = stamp(project, &wasm)?;
-    if !stamp.is_fresh(&[optimised.clone(), package.join("dist")]) {
+    if !stamp.is_fresh(&[optimised.clone(), inlined.clone(), package.join("dist")]) {
         bind(&wasm, &package.join("pkg"))?;
         let mut optimise = project.command("node_modules/.bin/wasm-opt", WASM_OPT);
         step.run({
             optimise.arg(&optimised).arg("-o").arg(&optimised);
             optimise
         })?;
+        inline(&optimised, &inlined)?;
         step.run(project.command("npm", &format!("run build -w {PACKAGE}")))?;
         stamp.write()?;
     }
@@ -136,6 +190,39 @@ fn stamp(project: &Project, wasm: &Path) -> Result<Stamp> {
     Stamp::read(project, "npm-package", &inputs)
 }
 
+/// Keeps the folders of this machine out of the panic messages, so that every machine builds the same bytes.
+fn without_paths(project: &Project) -> Result<String> {
+    let crates = cargo_home()?.join("registry/src");
+    let mut flags = Vec::new();
+    let mut rename = |folder: &Path, name: &str| {
+        flags.push(format!("--remap-path-prefix={}={name}", folder.display()));
+    };
+    rename(&project.root, "");
+    for registry in fs::read_dir(&crates).with_context(|| format!("no {}", crates.display()))? {
+        rename(&registry?.path(), "");
+    }
+    // The sources of the library, where they are installed, get the name that they have where they are not.
+    let rustc = |arguments| process::output(&mut project.command("rustc", arguments));
+    let library = PathBuf::from(rustc("--print sysroot")?).join("lib/rustlib/src/rust");
+    let version = rustc("-vV")?;
+    let commit = version
+        .lines()
+        .find_map(|line| line.strip_prefix("commit-hash: "));
+    rename(
+        &library,
+        &format!("/rustc/{}", commit.context("rustc names no commit")?),
+    );
+    Ok(flags.join("\x1f"))
+}
+
+fn cargo_home() -> Result<PathBuf> {
+    if let Some(home) = env::var_os("CARGO_HOME") {
+        return Ok(home.into());
+    }
+    let home = env::home_dir().context("this user has no home folder")?;
+    Ok(home.join(".cargo"))
+}
+
 fn bind(wasm: &Path, pkg: &Path) -> Result<()> {
     if pkg.exists() {
         fs::remove_dir_all(pkg)?;
@@ -150,6 +237,16 @@ fn bind(wasm: &Path, pkg: &Path) -> Result<()> {
         .context(
             "wasm-bindgen failed: is wasm-bindgen-cli-support of xtask the version in Cargo.lock?",
         )
+}
+
+/// Writes the core as a module, for where no file can be fetched: compressed, because base64 of the raw bytes is twice as long.
+fn inline(wasm: &Path, module: &Path) -> Result<()> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    io::copy(&mut File::open(wasm)?, &mut gzip)?;
+    let text = Base64::encode_string(&gzip.finish()?);
+    fs::write(module, format!("export default \"{text}\";\n"))?;
+    let types = "/** The WASM core: base64 of gzip. */\ndeclare const text: string;\nexport default text;\n";
+    fs::write(module.with_extension("d.ts"), types).context("cannot write the inlined core")
 }
 
 /// The file's size as it is, and as a web server with gzip sends it.

@@ -175,5 +175,5 @@ export interface Client {
    * @throws CountersignError with `retriable` when it cannot be known now who is signed in; `SESSION_CHANGED` when that is
    * somebody else by now; else as `fetch`.
    */
-  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+  fetch(input: Parameters<typeof globalThis.fetch>[0], init?: RequestInit): Promise<Response>;
 }

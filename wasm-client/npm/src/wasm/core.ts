@@ -1,9 +1,39 @@
-import { source } from "#wasm";
 import * as glue from "../../pkg/wasm_client.js";
 import { CountersignError } from "../error.js";
+import { source } from "./source.js";
 
-/** The functions of the WASM core: numbers and text in, numbers and one JSON text out. */
-export type Exports = Pick<typeof glue, "decode" | "findKey" | "verify" | "check" | "plan">;
+/**
+ * The functions of the WASM core: numbers and text in, numbers and one JSON text out. Written here, because the glue's own
+ * types need those of a page.
+ */
+export interface Exports {
+  decode(token: string): string;
+  findKey(jwks: string, kid: string): string;
+  verify(
+    token: string,
+    publicKey: Uint8Array,
+    issuer: string,
+    audience: string,
+    now: number,
+    leeway: number,
+  ): number;
+  check(
+    token: string,
+    algorithm: string,
+    issuer: string,
+    audience: string,
+    now: number,
+    leeway: number,
+  ): number;
+  plan(
+    state: number[],
+    event: number,
+    value: number,
+    extra: number,
+    now: number,
+    random: number,
+  ): Float64Array;
+}
 
 /** Calls the core. */
 export type Core = <T>(call: (core: Exports) => T) => T;

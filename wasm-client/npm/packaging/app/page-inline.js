@@ -1,0 +1,2 @@
+import "@countersign/client/inline";
+import "./page.js";

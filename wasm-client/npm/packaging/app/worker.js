@@ -1,0 +1,4 @@
+import "@countersign/client/inline";
+import { story } from "./story.js";
+
+globalThis.story = (origin) => story(origin, "BODY");
