@@ -15,13 +15,12 @@ export interface Sent {
  */
 export async function begin(session: Session): Promise<Sent> {
   const { sessionId } = session.state;
-  const token = await session.token();
-  return { token, sessionId: token && sameSession(session, sessionId) };
+  return sentBy(session, await session.token(), sessionId);
 }
 
 /**
- * What an operation that was refused goes with the second time; null when the refusal stands. Of many that were refused
- * together, one renews.
+ * What an operation that was refused goes with the second time; undefined when the refusal stands. Of many that were
+ * refused together, one renews.
  *
  * @throws CountersignError as `begin`.
  */
@@ -29,26 +28,23 @@ export async function renew(
   session: Session,
   sent: Sent,
   refusal: ReturnType<typeof refusalOf>,
-): Promise<Sent | null> {
-  if (refusal === "ended") {
-    // The session learns it too; the answer stands whatever comes of that.
-    await successor(session, sent).catch(() => {});
-    return null;
+): Promise<Sent | undefined> {
+  try {
+    const current = await session.token();
+    const token = current === sent.token ? await session.token({ force: true }) : current;
+    if (token && refusal === "renewable") return sentBy(session, token, sent.sessionId);
+  } catch (error) {
+    // An ended session learns it by the renewal; the answer stands whatever comes of that.
+    if (refusal === "renewable") throw error;
   }
-  const token = await successor(session, sent);
-  if (token === null) return null;
-  return { token, sessionId: sameSession(session, sent.sessionId) };
+  return undefined;
 }
 
-async function successor(session: Session, refused: Sent): Promise<string | null> {
-  const token = await session.token();
-  return token === refused.token ? session.token({ force: true }) : token;
-}
-
-/** The session now; what its owner asked for must not be done as somebody else. */
-function sameSession({ state }: Session, owner: string | null): string | null {
-  if (owner !== null && state.sessionId !== owner) throw sessionChanged();
-  return state.sessionId;
+/** What the session's owner asked for must not be done as somebody else. */
+function sentBy({ state }: Session, token: string | null, owner: string | null): Sent {
+  const sessionId = token && state.sessionId;
+  if (token && owner && sessionId !== owner) throw sessionChanged();
+  return { token, sessionId };
 }
 
 /** Whether headers hold an `Authorization` of their own, which wins. */

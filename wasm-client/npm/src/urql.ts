@@ -5,15 +5,15 @@ import {
   type Operation,
   type OperationResult,
 } from "@urql/core";
-import { filter, fromPromise, makeSubject, map, merge, pipe, subscribe, takeUntil } from "wonka";
+import { filter, fromPromise, makeSubject, merge, pipe, subscribe, takeUntil } from "wonka";
 import { begin, isAuthorised, renew, type Sent } from "./adapter.js";
 import { refusalOf } from "./refusal.js";
 import type { Session } from "./types.js";
 
-/** What a sent operation carries in its context: how it came, and whether its next answer is the first. */
+/** What a sent operation carries in its context: how it came, and whether its next answer may have it sent again. */
 interface Trip extends Sent {
   operation: Operation;
-  isFresh: boolean;
+  isFirst: boolean;
 }
 
 /**
@@ -31,73 +31,63 @@ export function countersignExchange(session: Session): Exchange {
       const answers = makeSubject<OperationResult>();
 
       /** Goes on with what is waited for, unless the operation is torn down before. */
-      function settle(operation: Operation, waiting: Promise<Operation | OperationResult>): void {
+      function settle(operation: Operation, waiting: Promise<Operation | OperationResult>): false {
         const isEnd = ({ kind, key }: Operation) => kind === "teardown" && key === operation.key;
         pipe(
           fromPromise(waiting.catch((error: Error) => makeErrorResult(operation, error))),
           takeUntil(pipe(operations, filter(isEnd))),
           subscribe((next) => ("kind" in next ? sends.next(next) : answers.next(next))),
         );
+        return false;
       }
 
-      const others = pipe(
-        operations,
-        filter((operation) => {
-          if (passes(operation)) return true;
+      const others = filter<Operation>(
+        (operation) =>
+          operation.kind === "teardown" ||
+          operation.kind === "subscription" ||
+          isAuthorised(fetchOptions(operation).headers) ||
           settle(
             operation,
-            begin(session).then((sent) => withToken(operation, sent, true)),
-          );
-          return false;
-        }),
+            begin(session).then((sent) => withToken({ ...sent, operation, isFirst: true })),
+          ),
       );
-      const results = pipe(
-        forward(merge([others, sends.source])),
-        filter((result) => {
-          const trip = tripOf(result);
-          if (!trip?.isFresh) return true;
-          trip.isFresh = false;
-          const { data, error } = result;
-          const refusal = trip.token && refusalOf({ data, errors: error?.graphQLErrors ?? [] });
-          if (!refusal) return true;
-          const { operation } = trip;
-          const again = renew(session, trip, refusal);
-          settle(
-            operation,
-            again.then((sent) => (sent ? withToken(operation, sent, false) : result)),
-          );
-          return false;
-        }),
-      );
-      return pipe(
-        merge([results, answers.source]),
+      const results = filter<OperationResult>((result) => {
+        const trip: Trip | undefined = result.operation.context.countersign;
+        if (!trip) return true;
+        const { operation, isFirst } = trip;
         // What is kept or repeated from here on is the operation as it came.
-        map((result) => ({ ...result, operation: tripOf(result)?.operation ?? result.operation })),
-      );
+        result.operation = operation;
+        trip.isFirst = false;
+        const refusal =
+          isFirst &&
+          trip.token &&
+          refusalOf({ data: result.data, errors: result.error?.graphQLErrors });
+        return (
+          !refusal ||
+          settle(
+            operation,
+            renew(session, trip, refusal).then((sent) =>
+              sent ? withToken({ ...sent, operation, isFirst: false }) : result,
+            ),
+          )
+        );
+      });
+      return merge([results(forward(merge([others(operations), sends.source]))), answers.source]);
     };
 }
 
-function passes({ kind, context }: Operation): boolean {
-  return (
-    kind === "teardown" || kind === "subscription" || isAuthorised(fetchOptions(context).headers)
-  );
-}
-
-function withToken(operation: Operation, sent: Sent, isFresh: boolean): Operation {
-  const options = fetchOptions(operation.context);
+/** The trip's operation, with the trip and its token. */
+function withToken(trip: Trip): Operation {
+  const { operation, token } = trip;
+  const options = fetchOptions(operation);
   const headers = new Headers(options.headers);
-  if (sent.token !== null) headers.set("authorization", `Bearer ${sent.token}`);
+  if (token) headers.set("authorization", `Bearer ${token}`);
   return makeOperation(operation.kind, operation, {
-    ...operation.context,
     fetchOptions: { ...options, headers },
-    countersign: { ...sent, operation, isFresh } satisfies Trip,
+    countersign: trip,
   });
 }
 
-function fetchOptions({ fetchOptions: options = {} }: Operation["context"]): RequestInit {
+function fetchOptions({ context: { fetchOptions: options = {} } }: Operation): RequestInit {
   return typeof options === "function" ? options() : options;
-}
-
-function tripOf({ operation }: OperationResult): Trip | undefined {
-  return operation.context.countersign;
 }
