@@ -14,6 +14,7 @@ import {
   subscriptionExchange,
 } from "@urql/core";
 import type { Client as SocketClient } from "graphql-ws";
+import { filter, onEnd, pipe, subscribe } from "wonka";
 
 /** What came of an operation. */
 export interface Outcome {
@@ -30,8 +31,8 @@ export interface Library {
   run(query: string, headers?: Record<string, string>): Promise<Outcome>;
   /** Begins a query that nobody waits for; returns what cancels it. */
   begin(query: string): () => void;
-  /** Subscribes. */
-  listen(query: string, heard: (data: unknown) => void, ended: (error: unknown) => void): void;
+  /** Subscribes; `over` is called when nothing more will come, with the error if it is one. */
+  listen(query: string, heard: (data: unknown) => void, over: (error?: unknown) => void): void;
 }
 
 /** How a library reaches the server in the session's name. */
@@ -58,10 +59,10 @@ function apollo({ session, endpoint, fetch, sockets }: Reach): Library {
   });
   return {
     async run(text, headers = {}) {
-      const how = { context: { headers }, errorPolicy: "all" } as const;
+      const how = { context: { headers }, errorPolicy: "all", fetchPolicy: "no-cache" } as const;
       const { data, error } = text.startsWith("mutation")
         ? await client.mutate({ mutation: gql(text), ...how })
-        : await client.query({ query: gql(text), fetchPolicy: "network-only", ...how });
+        : await client.query({ query: gql(text), ...how });
       const isAnswer = CombinedGraphQLErrors.is(error);
       return {
         data: data as Outcome["data"],
@@ -73,10 +74,11 @@ function apollo({ session, endpoint, fetch, sockets }: Reach): Library {
       const subscription = client.watchQuery({ query: gql(text) }).subscribe(() => {});
       return () => subscription.unsubscribe();
     },
-    listen(text, heard, ended) {
-      client
-        .subscribe({ query: gql(text) })
-        .subscribe(({ data, error }) => (error === undefined ? heard(data) : ended(error)));
+    listen(text, heard, over) {
+      client.subscribe({ query: gql(text) }).subscribe({
+        next: ({ data, error }) => (error === undefined ? heard(data) : over(error)),
+        complete: over,
+      });
     },
   };
 }
@@ -113,10 +115,14 @@ function urql({ session, endpoint, fetch, sockets }: Reach): Library {
     begin(text) {
       return client.query(text, {}).subscribe(() => {}).unsubscribe;
     },
-    listen(text, heard, ended) {
-      client
-        .subscription(text, {})
-        .subscribe(({ data, error }) => (error === undefined ? heard(data) : ended(error)));
+    listen(text, heard, over) {
+      pipe(
+        client.subscription(text, {}),
+        onEnd(() => over()),
+        // When a stream ends, urql says the last result once more.
+        filter(({ hasNext }) => hasNext),
+        subscribe(({ data, error }) => (error === undefined ? heard(data) : over(error))),
+      );
     },
   };
 }
