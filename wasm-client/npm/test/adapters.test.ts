@@ -186,6 +186,19 @@ describe.concurrent.each(Object.keys(libraries) as (keyof typeof libraries)[])("
     expect(page.session.state).toMatchObject({ status: "live", user: { role: "MANAGER" } });
   });
 
+  test("a refusal that arrives when the token is renewed already costs no refresh", async () => {
+    const page = await signUp();
+    await promote(page);
+    const held = gate();
+    page.after = (body) => (body.includes("Late") ? held.opened : Promise.resolve());
+    const late = page.library.run("query Late { me { role } }");
+    await page.library.run(ME);
+    page.after = async () => {};
+    held.open();
+    expect((await late).data).toMatchObject({ me: { role: "MANAGER" } });
+    expect(page.refreshes).toHaveLength(1);
+  });
+
   test("a mutation that was refused is done once", async () => {
     const page = await signUp();
     await promote(page);
