@@ -36,7 +36,7 @@ enum Part {
     Chaos,
     /// The types of all TypeScript.
     Types,
-    /// The tests in Node, of the npm package and of the example service, against the real server.
+    /// The tests in Node, of the npm package and of the examples for Node, against the real server.
     Client,
     /// The npm package as it is published: its files and types, bundlers, runtimes, and an app outside of the checkout.
     Packed,
@@ -95,7 +95,11 @@ impl Part {
             Self::Client => {
                 npm::build(project, step)?;
                 build_server(project, step)?;
-                for workspace in ["wasm-client/npm", "examples/node-service"] {
+                for workspace in [
+                    "wasm-client/npm",
+                    "examples/node-service",
+                    "examples/node-script",
+                ] {
                     let mut tests = project.command("npm", &format!("test -w {workspace}"));
                     tests.env("COUNTERSIGN_BIN", project.server("debug"));
                     tests.env("COUNTERSIGN_FORGER", fuzz::forger(project));
@@ -114,6 +118,7 @@ impl Part {
             Self::Browser => {
                 npm::build(project, step)?;
                 demo::build_pages(project, step)?;
+                run("npm", "run build -w examples/web")?;
                 build_server(project, step)?;
                 let mut tests = project.command("npm", "test -w web-demo");
                 tests.env("COUNTERSIGN_BIN", project.server("debug"));

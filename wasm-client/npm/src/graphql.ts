@@ -4,7 +4,7 @@ import type { JsonAnswer } from "./fetch-json.js";
 /** A GraphQL answer, as far as this package reads it. */
 export interface GraphQLAnswer {
   data?: unknown;
-  errors?: { message: string; extensions?: Record<string, unknown> }[];
+  errors?: readonly { message: string; extensions?: Record<string, unknown> }[] | undefined;
 }
 
 /**

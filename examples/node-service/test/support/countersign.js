@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const PASSWORD = "plum tractor ninety seven";
+export const PASSWORD = "plum tractor ninety seven";
 const START_LIMIT_MS = 60_000;
 
 /** The real server's binary on a free loopback port, with a database in a folder of its own. */
@@ -139,7 +139,7 @@ export class Countersign {
 }
 
 /** @param {string} role */
-const emailOf = (role) => `${role.toLowerCase()}@example.com`;
+export const emailOf = (role) => `${role.toLowerCase()}@example.com`;
 
 async function freePort() {
   const probe = createServer().listen(0, "127.0.0.1");
