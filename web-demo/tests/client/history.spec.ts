@@ -2,9 +2,6 @@ import { expect, expectAll, expectUser, type Tab, test } from "../support/client
 
 const HOUR = 3_600_000;
 
-// Chromium says so of every socket that it breaks for this.
-test.beforeEach(({ tolerate }) => tolerate(/Page entered Back-Forward Cache/));
-
 /** Goes on to a page that does nothing, as by a link. */
 async function leave({ page }: Tab): Promise<void> {
   await page.goto("/?later");

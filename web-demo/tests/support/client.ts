@@ -155,6 +155,8 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
   trace: ["off", { scope: "worker" }],
 
   context: async ({ guard, launchOptions }, use) => {
+    // Chromium says so of every socket that it breaks in a page that it freezes or keeps for the way back.
+    guard.tolerate(/Page entered Back-Forward Cache/);
     const chromium = await Chromium.start(launchOptions.executablePath ?? "chromium");
     await guard.watch(chromium.context);
     await use(chromium.context);

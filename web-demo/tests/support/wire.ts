@@ -178,7 +178,10 @@ export class Wire {
   }
 
   async #forward({ method, url, headers }: IncomingMessage, body: Buffer): Promise<Answer> {
-    const outgoing = request(`${this.target}${url}`, { method: method ?? "GET", headers });
+    const outgoing = request(`${this.target}${url}`, {
+      method: method ?? "GET",
+      headers: { ...headers, "accept-encoding": "identity" },
+    });
     outgoing.end(body);
     const [answer] = (await once(outgoing, "response")) as [IncomingMessage];
     const { connection: _, "transfer-encoding": __, ...rest } = answer.headers;
