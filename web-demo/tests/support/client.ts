@@ -1,5 +1,5 @@
 import type { SessionState, TokenOptions } from "@countersign/client";
-import type { CDPSession, Page } from "@playwright/test";
+import type { BrowserContext, CDPSession, Page } from "@playwright/test";
 import type { Outcome } from "../client/page/page.ts";
 import { CLIENT_PAGE } from "./build-page.ts";
 import { Chromium } from "./chromium.ts";
@@ -226,6 +226,11 @@ export async function commonToken(tabs: Tab[]): Promise<string> {
   const [first] = outcomes;
   expect(outcomes).toEqual(tabs.map(() => first));
   return String(first !== undefined && "value" in first && first.value);
+}
+
+/** Whether the browser holds a refresh token. */
+export async function holdsCookie(context: BrowserContext): Promise<boolean> {
+  return (await context.cookies()).some(({ name }) => name === "__Host-countersign");
 }
 
 /** Waits until every tab shows this user. */

@@ -15,8 +15,8 @@ export interface Harness {
   client: Client;
   /** Every state since the page was loaded, the first included. */
   log: SessionState[];
-  /** What stood in the page at the first frame after it came back by the back button; null until then. */
-  firstFrame: string | null;
+  /** What stood in the page at the first frame after it was shown, and whether it had been kept for the way back. */
+  shown: { text: string; isKept: boolean } | null;
   /** The access token. */
   token(options?: TokenOptions): Promise<Outcome<string | null>>;
   /** The address of the user whose request it was, by the server's word. */
@@ -68,7 +68,7 @@ function show(state: SessionState): void {
 window.harness = {
   client,
   log,
-  firstFrame: null,
+  shown: null,
   token: (options) => outcome(client.session.token(options)),
   me: () =>
     outcome(
@@ -80,10 +80,12 @@ window.harness = {
     outcome(client.login({ email, password }).then((user) => user.email)),
   verify: () => outcome(verify()),
 };
+addEventListener("pagehide", () => {
+  window.harness.shown = null;
+});
 addEventListener("pageshow", ({ persisted }) => {
-  if (!persisted) return;
   requestAnimationFrame(() => {
-    window.harness.firstFrame = document.body.textContent;
+    window.harness.shown = { text: document.body.textContent, isKept: persisted };
   });
 });
 client.session.on(show);
