@@ -42,7 +42,6 @@ for (const { which, isKept } of [
 
     await page.goto(`${wire.origin}/`);
     await page.getByRole("button", { name: "Sign out" }).click();
-    await page.waitForTimeout(1000); process.stdout.write(JSON.stringify(wire.calls.map(c=>[c.operation, Math.round(c.at), c.variables]).filter(c=>!/[/]/.test(String(c[0])))) + "\n");
     await expect.poll(() => wire.count("Logout")).toBe(1);
     const nothing = { text: expect.not.stringContaining(ana.name), isKept };
     expect(await goBack(page)).toEqual(nothing);

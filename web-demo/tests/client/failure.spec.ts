@@ -4,6 +4,7 @@ import { answer, cut, type Fault, hang, lose } from "../support/wire.ts";
 
 const MINUTE = 60_000;
 const JWKS = "/.well-known/jwks.json";
+const ENGINE = "/assets/engine.js";
 const HTML = { "content-type": "text/html" };
 const LOGIN_PAGE = "<!doctype html><title>Sign in to the network</title>";
 
@@ -171,4 +172,30 @@ test("keys that are rotated while the page is open sign nobody out, and new toke
   expect(await tab.verify()).toHaveProperty("value");
   expect(await tab.state()).toMatchObject({ status: "live", sessionId });
   expect(wire.count(JWKS)).toBe(2);
+});
+
+test("a part of the client that cannot be loaded is loaded when it can be, and signs nobody out", async ({
+  open,
+  ana,
+  wire,
+  context,
+  tolerate,
+}) => {
+  tolerate(/Failed to fetch dynamically imported module/);
+  const { tab, sessionId } = await signedIn(open, ana);
+  // Files with a hash in their name are kept for ever.
+  await (await context.newCDPSession(tab.page)).send("Network.clearBrowserCache");
+  await tab.page.close();
+  wire.break(ENGINE, answer(404));
+  const next = await open();
+  expect(await next.token()).toMatchObject({ code: "NETWORK", retriable: true });
+  expect(await next.state()).toMatchObject({ status: "restoring", user: null });
+  expect(wire.count(ENGINE)).toBeGreaterThan(1);
+
+  wire.mend(ENGINE);
+  await expectAll([next], "live");
+  expect(await next.state()).toMatchObject({ status: "live", sessionId });
+  expect(await next.me()).toEqual({ value: ana.email });
+  const attempts = wire.callsOf("Refresh").map(({ variables }) => variables.attempt);
+  expect(new Set(attempts).size).toBe(1);
 });

@@ -13,7 +13,7 @@ import { buffer } from "node:stream/consumers";
 
 /** A request as it arrived. */
 export interface Call {
-  /** The GraphQL operation's name, or the path of anything else. */
+  /** The GraphQL operation's name, or the path of anything else, without the hash of a built file. */
   operation: string;
   variables: Record<string, unknown>;
   authorization: string | undefined;
@@ -213,8 +213,11 @@ export class Wire {
   }
 }
 
+/** What the build puts behind the name of a file. */
+const HASH = /-[\w-]{8}(?=\.\w+$)/;
+
 function named({ url = "" }: IncomingMessage, body: Buffer): Pick<Call, "operation" | "variables"> {
-  if (url !== "/graphql") return { operation: url, variables: {} };
+  if (url !== "/graphql") return { operation: url.replace(HASH, ""), variables: {} };
   const { query = "", variables = {} } = JSON.parse(body.toString()) as {
     query?: string;
     variables?: Record<string, unknown>;
