@@ -6,6 +6,7 @@ const soak = process.env.SOAK !== undefined;
 /** The browser tests: Debian's Chromium against the real server, which each worker starts for itself. */
 export default defineConfig({
   testDir: "tests",
+  globalSetup: "./tests/support/build-page.ts",
   testIgnore: soak ? [] : ["soak.spec.ts"],
   // Each empties its folder when it starts, so that one run does not take the other's away.
   outputDir: soak ? "test-results/soak" : "test-results/browser",

@@ -65,7 +65,8 @@ const MAX_AGE_MS = 600_000;
 
 /**
  * The keys of a server, fetched when a token first needs them and kept for ten minutes. A `kid` that is not among them
- * fetches again, at most every 30 seconds, so that forged ones cause no storm, nor does a server that fails.
+ * fetches again; when that was in vain not for 30 seconds, so that forged ones cause no storm, nor does a server that
+ * fails.
  */
 export function remoteKeySet(
   url: string | URL,
@@ -76,22 +77,26 @@ export function remoteKeySet(
   let triedAt = Number.NEGATIVE_INFINITY;
   let trying: Promise<JsonWebKeySet> = Promise.resolve(cached);
 
-  async function renew(): Promise<JsonWebKeySet> {
-    const { status, body } = await fetchJson(options.fetch ?? fetch, url, {}, FETCH_LIMIT_MS);
+  const has = (kid: string) => cached.keys.some((key) => key.kid === kid);
+
+  async function renew(kid: string): Promise<JsonWebKeySet> {
+    // A browser's cache would give the same keys for minutes. Where there is none, some platforms refuse the word.
+    const init: RequestInit = typeof document === "undefined" ? {} : { cache: "no-cache" };
+    const { status, body } = await fetchJson(options.fetch ?? fetch, url, init, FETCH_LIMIT_MS);
     const keys = status === 200 ? keysOf(body) : undefined;
     if (keys === undefined) throw new CountersignError("NETWORK", "the server sent no keys");
     fetchedAt = performance.now();
     cached = { keys };
+    if (has(kid)) triedAt = Number.NEGATIVE_INFINITY;
     return cached;
   }
 
   return async (kid) => {
     const now = performance.now();
-    const known = cached.keys.some((key) => key.kid === kid);
-    if (known && now - fetchedAt < MAX_AGE_MS) return cached;
+    if (has(kid) && now - fetchedAt < MAX_AGE_MS) return cached;
     if (now - triedAt >= COOL_DOWN_MS) {
       triedAt = now;
-      trying = renew();
+      trying = renew(kid);
     }
     return trying;
   };

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const ASSETS = fileURLToPath(new URL("../../dist", import.meta.url));
+/** The folder of the built demo. */
+export const DEMO = fileURLToPath(new URL("../../dist", import.meta.url));
 const START_LIMIT_MS = 20_000;
 const STOP_LIMIT_MS = 10_000;
 
@@ -44,7 +45,7 @@ export class Server {
       PATH: process.env.PATH,
       HOME: folder,
       COUNTERSIGN_HTTP__LISTEN: `127.0.0.1:${port}`,
-      COUNTERSIGN_HTTP__ASSETS: ASSETS,
+      COUNTERSIGN_HTTP__ASSETS: DEMO,
       COUNTERSIGN_DATABASE__URL: `sqlite://${join(folder, "countersign.db")}`,
       // The cost of hashing is not what these tests are about.
       COUNTERSIGN_PASSWORDS__MEMORY_KIB: "8192",
@@ -122,6 +123,11 @@ export class Server {
   /** The link by which `person` sets a new password, from the command line. */
   async recoveryLink({ email }: Person): Promise<string> {
     return (await this.#command(["users", "recover", "--email", email])).trim();
+  }
+
+  /** Makes a new key by the command line, which signs in five seconds. */
+  async rotateKeys(): Promise<void> {
+    await this.#command(["keys", "rotate", "--now"]);
   }
 
   /** Sends an operation as a program would, without a page. */

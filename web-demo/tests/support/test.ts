@@ -38,11 +38,11 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
 
   baseURL: async ({ server }, use) => use(server.origin),
 
-  guard: async ({ server }, use, info) => {
+  guard: async ({ baseURL, server }, use, info) => {
     const complaints: string[] = [];
     const tolerated: RegExp[] = [];
     await use({
-      watch: (context) => listen(context, server.origin, complaints),
+      watch: (context) => listen(context, baseURL ?? server.origin, complaints),
       tolerate: (pattern) => void tolerated.push(pattern),
     });
     if (info.status !== info.expectedStatus) {
