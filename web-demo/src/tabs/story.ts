@@ -1,0 +1,130 @@
+import type { CallEvent, GrantEvent, Tab, TabEvent } from "./report.ts";
+
+/** A grant that was taken over and the call that brought it are this close: another tab reckons when it was sent. */
+const SAME_MS = 250;
+/** What happens in several tabs within this time is one thing. */
+const TOGETHER_MS = 1_500;
+
+/** What it came to, in all tabs that are remembered. */
+export interface Totals {
+  open: number;
+  /** Calls for a silent renewal, and those of them that brought a new token. */
+  calls: number;
+  renewals: number;
+  /** New tokens that tabs had without a call of their own. */
+  takeovers: number;
+}
+
+/** One thing that happened, as a sentence. `at` is Unix time in milliseconds. */
+export interface Entry {
+  readonly key: string;
+  readonly at: number;
+  readonly sentence: string;
+}
+
+/** A grant on its way from the tab that asked for it to one that took it over. */
+export interface Handover {
+  readonly from: Tab;
+  readonly to: Tab;
+  readonly grant: GrantEvent;
+}
+
+/** Counts. */
+export function totals(tabs: readonly Tab[]): Totals {
+  const refreshes = tabs.flatMap(callsOf).filter(({ operation }) => operation === "Refresh");
+  return {
+    open: tabs.filter(({ closedAt }) => closedAt === null).length,
+    calls: refreshes.length,
+    renewals: refreshes.filter(({ outcome }) => outcome === "granted").length,
+    takeovers: tabs.flatMap(takeoversOf).length,
+  };
+}
+
+/** Which grants came from which tab. */
+export function handovers(tabs: readonly Tab[]): Handover[] {
+  return tabs.flatMap((to) =>
+    takeoversOf(to).flatMap((grant) => {
+      const from = tabs.find(
+        (tab) => tab !== to && callsOf(tab).some((call) => brought(call, grant)),
+      );
+      return from ? [{ from, to, grant }] : [];
+    }),
+  );
+}
+
+/** What happened, newest first: a call with all that came of it is one entry. */
+export function story(tabs: readonly Tab[]): Entry[] {
+  const entries = [
+    ...tabs.flatMap((tab) => callsOf(tab).map((call) => ofCall(tabs, tab, call))),
+    ...ofSignOuts(tabs),
+  ];
+  return entries.sort((a, b) => b.at - a.at);
+}
+
+function ofCall(tabs: readonly Tab[], tab: Tab, call: CallEvent): Entry {
+  const { at, end, outcome } = call;
+  const name = nameOf(tab);
+  const key = `${tab.id} ${at}`;
+  const [doing, done] = WORDS[call.operation] ?? ["asks for a new token", "got a new token"];
+  if (end === null || outcome === null) return { key, at, sentence: `${name} ${doing}…` };
+  if (outcome !== "granted") return { key, at, sentence: `${name} ${doing}: ${outcome}.` };
+  const heirs = tabs.filter(
+    (other) => other !== tab && takeoversOf(other).some((grant) => brought(call, grant)),
+  );
+  const sharing = heirs.length > 0 ? ` ${names(heirs)} took it over.` : "";
+  return { key, at, sentence: `${name} ${done} in ${end - at} ms.${sharing}` };
+}
+
+const WORDS: Readonly<Record<string, readonly [doing: string, done: string]>> = {
+  Refresh: ["renews the token", "renewed the token"],
+  Login: ["signs in", "signed in"],
+  Register: ["creates an account", "created an account"],
+};
+
+function ofSignOuts(tabs: readonly Tab[]): Entry[] {
+  const outs = tabs
+    .flatMap((tab) => tab.history.filter(isOut).map(({ at }) => ({ tab, at })))
+    .sort((a, b) => a.at - b.at);
+  const groups: (typeof outs)[] = [];
+  for (const out of outs) {
+    const group = groups.at(-1);
+    if (group?.[0] && out.at - group[0].at < TOGETHER_MS) group.push(out);
+    else groups.push([out]);
+  }
+  return groups.map((group) => {
+    const at = group[0]?.at ?? 0;
+    const verb = group.length === 1 ? "is" : "are";
+    return {
+      key: `out ${at}`,
+      at,
+      sentence: `${names(group.map(({ tab }) => tab))} ${verb} signed out.`,
+    };
+  });
+}
+
+/** "Tab 2". */
+export function nameOf({ number }: Tab): string {
+  return number === 0 ? "A new tab" : `Tab ${number}`;
+}
+
+const LIST = new Intl.ListFormat("en-GB");
+
+function names(tabs: readonly Tab[]): string {
+  return LIST.format(tabs.map(nameOf));
+}
+
+function brought(call: CallEvent, grant: GrantEvent): boolean {
+  return call.outcome === "granted" && Math.abs(call.at - grant.issuedAt) < SAME_MS;
+}
+
+function callsOf({ history }: Tab): CallEvent[] {
+  return history.filter((event) => event.kind === "call");
+}
+
+function takeoversOf({ history }: Tab): GrantEvent[] {
+  return history.filter((event) => event.kind === "grant" && !event.isOwn) as GrantEvent[];
+}
+
+function isOut({ kind }: TabEvent): boolean {
+  return kind === "out";
+}
