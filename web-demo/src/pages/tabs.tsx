@@ -37,13 +37,11 @@ export function TabsPage() {
         </p>
       )}
       <TimeLine tabs={tabs} locks={locks} />
+      <TabTable tabs={tabs} />
       <div className="columns">
-        <div>
-          <TabTable tabs={tabs} />
-        </div>
+        <Log entries={story(tabs)} />
         <Lock tabs={tabs} locks={locks} />
       </div>
-      <Log entries={story(tabs)} />
     </Page>
   );
 }

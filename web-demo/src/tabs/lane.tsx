@@ -12,19 +12,33 @@ interface LaneProps {
   scale: Scale;
 }
 
-/** What happened in one tab: how long it had which token, and what it asked for itself. */
-export function Lane({ tab, y, scale }: LaneProps) {
-  const { history, openedAt, closedAt } = tab;
-  const shown = history.filter((event) => lastOf(event) > scale.from);
-  const end = closedAt ?? scale.now;
+/** How long the tab was there, and which token it had when. */
+export function Tokens({ tab, y, scale }: LaneProps) {
+  const { openedAt, closedAt } = tab;
   return (
     <g className="lane" data-closed={closedAt === null ? undefined : ""}>
-      <line className="lane-life" x1={scale.x(openedAt)} x2={scale.x(end)} y1={y} y2={y} />
+      <line
+        className="lane-life"
+        x1={scale.x(openedAt)}
+        x2={scale.x(closedAt ?? scale.now)}
+        y1={y}
+        y2={y}
+      />
       {grantsOf(tab).map((grant) => (
         <Band key={grant.at} grant={grant} until={endOf(grant, tab)} y={y} scale={scale} />
       ))}
-      {tab.refreshAt !== null && closedAt === null && (
-        <circle className="lane-plan" cx={scale.x(tab.refreshAt)} cy={y} r="5" />
+    </g>
+  );
+}
+
+/** What happened in the tab, and when it means to renew. */
+export function Happenings({ tab, y, scale }: LaneProps) {
+  const { history, closedAt, refreshAt } = tab;
+  const shown = history.filter((event) => lastOf(event) > scale.from);
+  return (
+    <g className="lane" data-closed={closedAt === null ? undefined : ""}>
+      {refreshAt !== null && closedAt === null && (
+        <circle className="lane-plan" cx={scale.x(refreshAt)} cy={y} r="5" />
       )}
       {shown.map((event) => (
         <Happening key={`${event.kind} ${event.at}`} event={event} y={y} scale={scale} />
@@ -33,17 +47,41 @@ export function Lane({ tab, y, scale }: LaneProps) {
   );
 }
 
-interface BandProps extends Omit<LaneProps, "tab"> {
-  grant: GrantEvent;
-  until: number;
+/** The paint of a token: it is fresh at first, and pales with its age. */
+export function Fading() {
+  return (
+    <defs>
+      <linearGradient id="fading">
+        <stop className="fresh" offset="0" />
+        <stop className="old" offset="1" />
+      </linearGradient>
+    </defs>
+  );
 }
 
-/** The time in which the tab used this grant; it begins with a line, so that the next one shows. */
+interface BandProps {
+  grant: GrantEvent;
+  until: number;
+  y: number;
+  scale: Scale;
+}
+
+/** The time in which the tab uses this grant. */
 function Band({ grant, until, y, scale }: BandProps) {
   if (until < scale.from || until <= grant.at) return null;
   const [x, end] = [scale.x(grant.at), scale.x(until)];
   const width = `${(Number.parseFloat(end) - Number.parseFloat(x)).toFixed(3)}%`;
-  return <rect className="lane-band" x={x} y={y - BAND / 2} width={width} height={BAND} rx="3" />;
+  return (
+    <rect
+      className="lane-band"
+      x={x}
+      y={y - BAND / 2}
+      width={width}
+      height={BAND}
+      rx="3"
+      fill="url(#fading)"
+    />
+  );
 }
 
 function Happening({ event, ...place }: { event: TabEvent } & Omit<LaneProps, "tab">) {

@@ -1,3 +1,5 @@
+import type { ReactNode } from "react";
+
 /** What the shapes of the time line mean. */
 export function Legend() {
   return (
@@ -9,7 +11,7 @@ export function Legend() {
         <circle className="lane-takeover" cx="13" cy="10" r="5" />
       </Item>
       <Item words="has this token">
-        <rect className="lane-band" x="1" y="2" width="24" height="16" rx="3" />
+        <rect className="lane-band" x="1" y="2" width="24" height="16" rx="3" fill="url(#fading)" />
       </Item>
       <Item words="would renew">
         <circle className="lane-plan" cx="13" cy="10" r="5" />
@@ -27,7 +29,7 @@ export function Legend() {
   );
 }
 
-function Item({ words, children }: { words: string; children: React.ReactNode }) {
+function Item({ words, children }: { words: string; children: ReactNode }) {
   return (
     <li>
       <svg width="26" height="20" aria-hidden="true">

@@ -13,7 +13,6 @@ type Message =
 /** How long a new tab listens for numbers that are taken. */
 const SETTLE_MS = 150;
 const ASK_EVERY_MS = 4_000;
-const PATIENCE_MS = 3_000;
 
 let channel: BroadcastChannel | null = null;
 const others = new Map<string, Tab>();
@@ -39,11 +38,6 @@ export function useTabs(): readonly Tab[] {
     return () => clearInterval(timer);
   }, []);
   return useSyncExternalStore(subscribe, () => tabs);
-}
-
-/** True for a tab that owes an answer for so long that it must be asleep, or gone without a word. */
-export function isSilent({ askedAt }: Tab, now: number): boolean {
-  return askedAt !== null && now - askedAt > PATIENCE_MS;
 }
 
 /** Renews in every tab at the same moment; settles when this one is done. */

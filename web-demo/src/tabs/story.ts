@@ -1,9 +1,12 @@
-import type { CallEvent, GrantEvent, Tab, TabEvent } from "./report.ts";
+import type { CallEvent, GrantEvent, Phase, Tab, TabEvent } from "./report.ts";
 
-/** A grant that was taken over and the call that brought it are this close: another tab reckons when it was sent. */
-const SAME_MS = 250;
+/** How late a tab may hear of a grant: it takes it for so much younger. */
+const LATE_MS = 2_000;
 /** What happens in several tabs within this time is one thing. */
 const TOGETHER_MS = 1_500;
+
+/** How long an awake tab may take to answer. */
+const PATIENCE_MS = 3_000;
 
 /** What it came to, in all tabs that are remembered. */
 export interface Totals {
@@ -44,9 +47,8 @@ export function totals(tabs: readonly Tab[]): Totals {
 export function handovers(tabs: readonly Tab[]): Handover[] {
   return tabs.flatMap((to) =>
     takeoversOf(to).flatMap((grant) => {
-      const from = tabs.find(
-        (tab) => tab !== to && callsOf(tab).some((call) => brought(call, grant)),
-      );
+      const call = sourceOf(grant, tabs);
+      const from = tabs.find((tab) => call && callsOf(tab).includes(call));
       return from ? [{ from, to, grant }] : [];
     }),
   );
@@ -68,8 +70,8 @@ function ofCall(tabs: readonly Tab[], tab: Tab, call: CallEvent): Entry {
   const [doing, done] = WORDS[call.operation] ?? ["asks for a new token", "got a new token"];
   if (end === null || outcome === null) return { key, at, sentence: `${name} ${doing}…` };
   if (outcome !== "granted") return { key, at, sentence: `${name} ${doing}: ${outcome}.` };
-  const heirs = tabs.filter(
-    (other) => other !== tab && takeoversOf(other).some((grant) => brought(call, grant)),
+  const heirs = tabs.filter((other) =>
+    takeoversOf(other).some((grant) => sourceOf(grant, tabs) === call),
   );
   const sharing = heirs.length > 0 ? ` ${names(heirs)} took it over.` : "";
   return { key, at, sentence: `${name} ${done} in ${end - at} ms.${sharing}` };
@@ -107,14 +109,30 @@ export function nameOf({ number }: Tab): string {
   return number === 0 ? "A new tab" : `Tab ${number}`;
 }
 
+/** Whether it is looked at. One that owes an answer for long is asleep, or gone without a word. */
+export function phaseOf({ phase, askedAt }: Tab, now: number): string {
+  return askedAt !== null && now - askedAt > PATIENCE_MS ? "silent" : PHASES[phase];
+}
+
+const PHASES: Readonly<Record<Phase, string>> = {
+  visible: "in view",
+  hidden: "in the background",
+  frozen: "asleep",
+};
+
 const LIST = new Intl.ListFormat("en-GB");
 
 function names(tabs: readonly Tab[]): string {
-  return LIST.format(tabs.map(nameOf));
+  return LIST.format(tabs.toSorted((a, b) => a.number - b.number).map(nameOf));
 }
 
-function brought(call: CallEvent, grant: GrantEvent): boolean {
-  return call.outcome === "granted" && Math.abs(call.at - grant.issuedAt) < SAME_MS;
+/** The call that brought a grant which was taken over: the one whose time is nearest to that of the grant. */
+function sourceOf({ issuedAt }: GrantEvent, tabs: readonly Tab[]): CallEvent | undefined {
+  const distance = ({ at }: CallEvent) => Math.abs(issuedAt - at);
+  return tabs
+    .flatMap(callsOf)
+    .filter((call) => call.outcome === "granted" && distance(call) < LATE_MS)
+    .sort((a, b) => distance(a) - distance(b))[0];
 }
 
 function callsOf({ history }: Tab): CallEvent[] {

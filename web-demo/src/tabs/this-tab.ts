@@ -5,7 +5,7 @@ import { findClientId } from "./locks.ts";
 import { KEPT_MS, type Phase, type TabEvent, type TabReport } from "./report.ts";
 
 const STORED = "countersign-demo:tab";
-/** A grant and the call for it were sent in one breath. */
+/** A grant is as old as the call for it, but for some milliseconds. */
 const SAME_MS = 50;
 
 let report: TabReport = {
@@ -61,11 +61,13 @@ function notice(last: SessionState, state: SessionState): void {
   if (last.user !== null && user === null) record({ kind: "out", at });
   if (user === null || issuedAt === null || expiresAt === null) return;
   if (sessionId !== last.sessionId) record({ kind: "in", at });
-  if (issuedAt === last.issuedAt && sessionId === last.sessionId) return;
-  const isOwn = report.history.some(
-    (event) => event.kind === "call" && Math.abs(event.at - issuedAt) < SAME_MS,
-  );
+  if (sessionId === last.sessionId && isSame(issuedAt, last.issuedAt)) return;
+  const isOwn = report.history.some((event) => event.kind === "call" && isSame(event.at, issuedAt));
   record({ kind: "grant", at, issuedAt, expiresAt, isOwn });
+}
+
+function isSame(sentAt: number, other: number | null): boolean {
+  return other !== null && Math.abs(sentAt - other) < SAME_MS;
 }
 
 function inBrief({ status, user, refreshAt, expiresAt }: SessionState) {

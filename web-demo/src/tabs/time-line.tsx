@@ -1,13 +1,12 @@
 import { type CSSProperties, useState, useSyncExternalStore } from "react";
 import { timeOfDay, useNow } from "../time.ts";
 import { Button } from "../ui/button.tsx";
-import { LANE, Lane } from "./lane.tsx";
+import { Fading, Happenings, LANE, Tokens } from "./lane.tsx";
 import { Legend } from "./legend.tsx";
 import type { Locks } from "./locks.ts";
 import type { Tab } from "./report.ts";
-import { isSilent } from "./roster.ts";
-import { type Scale, SPANS, type Span, scaleAt } from "./scale.ts";
-import { handovers, nameOf } from "./story.ts";
+import { AHEAD, type Scale, SPANS, type Span, scaleAt } from "./scale.ts";
+import { handovers, nameOf, phaseOf } from "./story.ts";
 
 const AXIS = 26;
 
@@ -67,7 +66,7 @@ function noteOf(tab: Tab, locks: Locks, now: number): string {
   if (tab.clientId !== null && tab.clientId === locks.holder) return "holds the lock";
   if (tab.clientId !== null && locks.waiting.includes(tab.clientId)) return "waits for it";
   if (tab.isThis) return "this one";
-  return isSilent(tab, now) ? "silent" : tab.phase;
+  return phaseOf(tab, now);
 }
 
 function Drawing({ lanes, scale }: { lanes: readonly Tab[]; scale: Scale }) {
@@ -80,17 +79,25 @@ function Drawing({ lanes, scale }: { lanes: readonly Tab[]; scale: Scale }) {
       role="img"
       aria-label="Calls and tokens of each tab; the list “What happened” has them in words"
     >
-      {scale.marks.map((mark) => (
-        <g key={mark} className="lanes-mark">
-          <line x1={scale.x(mark)} x2={scale.x(mark)} y1="0" y2={height} />
-          <text x={scale.x(mark)} y={height + 18}>
-            {timeOfDay(mark)}
+      <Fading />
+      {scale.marks.map(({ at, isMinor }) => (
+        <g key={at} className="lanes-mark" data-minor={isMinor || undefined}>
+          <line x1={scale.x(at)} x2={scale.x(at)} y1="0" y2={height} />
+          <text x={scale.x(at)} y={height + 18}>
+            {timeOfDay(at)}
           </text>
         </g>
       ))}
       {lanes.map((tab) => (
-        <Lane key={tab.id} tab={tab} y={middle(tab)} scale={scale} />
+        <Tokens key={tab.id} tab={tab} y={middle(tab)} scale={scale} />
       ))}
+      <rect
+        className="lanes-ahead"
+        x={scale.x(scale.now)}
+        y="0"
+        width={`${AHEAD * 100}%`}
+        height={height}
+      />
       {handovers(lanes).map(({ from, to, grant }) => (
         <line
           key={`${to.id} ${grant.at}`}
@@ -100,6 +107,9 @@ function Drawing({ lanes, scale }: { lanes: readonly Tab[]; scale: Scale }) {
           y1={middle(from)}
           y2={middle(to)}
         />
+      ))}
+      {lanes.map((tab) => (
+        <Happenings key={tab.id} tab={tab} y={middle(tab)} scale={scale} />
       ))}
       <line
         className="lanes-now"
