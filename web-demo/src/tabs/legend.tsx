@@ -19,7 +19,7 @@ export function Legend() {
       <Item words="refused, or no answer">
         <line className="lane-call" data-state="refused" x1="8" x2="18" y1="10" y2="10" />
       </Item>
-      <Item words="holds the lock">
+      <Item words="lock held on purpose">
         <line className="lane-hold" x1="2" x2="24" y1="10" y2="10" />
       </Item>
       <Item words="signed in">

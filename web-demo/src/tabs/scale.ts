@@ -1,6 +1,9 @@
 /** What part of the time line's width lies ahead. */
 export const AHEAD = 0.18;
 
+/** No mark stands so near to the left end that its name would be cut. */
+const EDGE = 0.04;
+
 /** How much time the time line shows, with the distance of its marks; in milliseconds. */
 export interface Span {
   readonly label: string;
@@ -34,7 +37,7 @@ export interface Scale {
 export function scaleAt(now: number, { ms, step }: Span): Scale {
   const from = now - ms * (1 - AHEAD);
   const to = now + ms * AHEAD;
-  const first = Math.ceil(from / step);
+  const first = Math.ceil((from + ms * EDGE) / step);
   const marks = Array.from({ length: Math.ceil(to / step) - first }, (_, n) =>
     mark(first + n, step),
   );
