@@ -77,7 +77,7 @@ test("who holds the lock and who waits for it is shown while a renewal is under 
   });
   await second.getByRole("button", { name: "Renew in all tabs at once" }).click();
   await expect(lock).toContainText(/Held byTab \dWaitingTab \d, Tab \d/);
-  await expect(page.getByText("holds the lock", { exact: true })).toBeVisible();
+  await expect(page.getByRole("list", { name: "Lanes" })).toContainText("holds the lock");
   await expect(log(page)).toContainText(/Tab \d renews the token…/);
   letGo();
   await expect(lock).toContainText("Nobody: it is free");
@@ -96,6 +96,22 @@ test("a lock that a tab does not let go of stops the others for five seconds at 
   await expect(log(page)).toContainText("renewed the token");
   await expect(page.getByTestId("lock")).toContainText("Held byTab 1");
   await expect(page.getByTestId("lock")).toContainText("Nobody: it is free");
+});
+
+test("a renewal that the server does not answer is shown, in words too", async ({
+  page,
+  server,
+  tolerate,
+}) => {
+  tolerate(/status of 503/);
+  await signIn(page, await server.createPerson());
+  await page.goto("/tabs");
+  await expect(rows(page)).toHaveCount(1);
+  await page.route("**/graphql", (route) => route.fulfill({ status: 503 }));
+  await page.getByRole("button", { name: "Renew in all tabs at once" }).click();
+  await expect(log(page)).toContainText("Tab 1 could not renew the token (NETWORK).");
+  await expect(page.locator('.lanes-drawing [data-state="refused"]').first()).toBeAttached();
+  await expect(page.getByRole("alert")).toContainText("The server is busy just now.");
 });
 
 test("tabs come, go to sleep and go", async ({ page, server }) => {

@@ -42,7 +42,7 @@ export function Acts() {
           {holding ? "Holding the lock…" : "Hold the lock for 10 s"}
         </Button>
       </div>
-      {problem && <Notice tone="bad">{problem}</Notice>}
+      {problem && isSignedIn && <Notice tone="bad">{problem}</Notice>}
     </>
   );
 }

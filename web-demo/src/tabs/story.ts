@@ -67,9 +67,10 @@ function ofCall(tabs: readonly Tab[], tab: Tab, call: CallEvent): Entry {
   const { at, end, outcome } = call;
   const name = nameOf(tab);
   const key = `${tab.id} ${at}`;
-  const [doing, done] = WORDS[call.operation] ?? ["asks for a new token", "got a new token"];
+  const [doing, done, undone] = WORDS[call.operation] ?? OTHER_WORDS;
   if (end === null || outcome === null) return { key, at, sentence: `${name} ${doing}…` };
-  if (outcome !== "granted") return { key, at, sentence: `${name} ${doing}: ${outcome}.` };
+  if (outcome !== "granted")
+    return { key, at, sentence: `${name} could not ${undone} (${outcome}).` };
   const heirs = tabs.filter((other) =>
     takeoversOf(other).some((grant) => sourceOf(grant, tabs) === call),
   );
@@ -77,11 +78,15 @@ function ofCall(tabs: readonly Tab[], tab: Tab, call: CallEvent): Entry {
   return { key, at, sentence: `${name} ${done} in ${end - at} ms.${sharing}` };
 }
 
-const WORDS: Readonly<Record<string, readonly [doing: string, done: string]>> = {
-  Refresh: ["renews the token", "renewed the token"],
-  Login: ["signs in", "signed in"],
-  Register: ["creates an account", "created an account"],
+type Words = readonly [doing: string, done: string, undone: string];
+
+const WORDS: Readonly<Record<string, Words>> = {
+  Refresh: ["renews the token", "renewed the token", "renew the token"],
+  Login: ["signs in", "signed in", "sign in"],
+  Register: ["creates an account", "created an account", "create an account"],
 };
+/** For what proves the password again. */
+const OTHER_WORDS: Words = ["asks for a new token", "got a new token", "get a new token"];
 
 function ofSignOuts(tabs: readonly Tab[]): Entry[] {
   const outs = tabs
