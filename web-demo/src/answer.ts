@@ -46,6 +46,19 @@ export function useAnswer<T>(
   return { ...answer, askAgain };
 }
 
+/** Calls `askAgain` whenever the reader comes back to the page: other devices may have changed the answer meanwhile. */
+export function useFreshness(askAgain: () => void): void {
+  useEffect(() => {
+    const look = () => !document.hidden && askAgain();
+    addEventListener("focus", look);
+    document.addEventListener("visibilitychange", look);
+    return () => {
+      removeEventListener("focus", look);
+      document.removeEventListener("visibilitychange", look);
+    };
+  }, [askAgain]);
+}
+
 /** Calls `act` when the session turns good or the network returns; returns the way to stop that. */
 function whenReachable(act: () => void): () => void {
   const unsubscribe = client.session.on(({ status }) => {

@@ -13,6 +13,7 @@ import { RecoverPage } from "./pages/recover.tsx";
 import { RegisterPage } from "./pages/register.tsx";
 import { SessionsPage } from "./pages/sessions.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
+import { TabsPage } from "./pages/tabs.tsx";
 import { FreshSignIn } from "./ui/fresh-sign-in.tsx";
 import { Restoring } from "./ui/restoring.tsx";
 
@@ -28,6 +29,7 @@ export function App() {
         <Route path="register" element={<Guests page={<RegisterPage />} />} />
         <Route path="sign-in" element={<Guests page={<SignInPage />} />} />
         <Route path="recover" element={<RecoverPage />} />
+        <Route path="tabs" element={<TabsPage />} />
         <Route path="token" element={<Members page={<TokenPage />} />} />
         <Route path="account" element={<Members page={<AccountPage />} />} />
         <Route path="sessions" element={<Members page={<SessionsPage />} />} />

@@ -1,8 +1,9 @@
 import { type Client, createClient, type Role, type SessionState } from "@countersign/client";
 import { useSyncExternalStore } from "react";
+import { watchedFetch } from "./tabs/calls.ts";
 
 /** The one client of this page: it holds the session and renews it. */
-export const client: Client = createClient({ endpoint: "/graphql" });
+export const client: Client = createClient({ endpoint: "/graphql", fetch: watchedFetch });
 
 const subscribe = (notify: () => void) => client.session.on(notify);
 const snapshot = () => client.session.state;

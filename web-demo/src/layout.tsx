@@ -26,6 +26,7 @@ export function Layout() {
           <NavLink to="/" end>
             Overview
           </NavLink>
+          <NavLink to="/tabs">Tabs</NavLink>
           {session.user && <MemberLinks user={session.user} />}
           <a href="/graphiql">GraphiQL</a>
         </nav>

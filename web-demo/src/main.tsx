@@ -4,11 +4,13 @@ import { BrowserRouter } from "react-router";
 import { App } from "./app.tsx";
 import { client } from "./client.ts";
 import { warnAgainstPasting } from "./console-warning.ts";
+import { joinTabs } from "./tabs/roster.ts";
 import { recordRenewals } from "./token/renewals.ts";
 import { Crash } from "./ui/crash.tsx";
 
 warnAgainstPasting();
 recordRenewals();
+joinTabs();
 client.session.start();
 
 const root = document.getElementById("root");

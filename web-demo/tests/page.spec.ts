@@ -2,8 +2,8 @@ import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, signIn, test } from "./support/test.ts";
 
-const PUBLIC = ["/", "/register", "/sign-in", "/recover", "/recover#token=x", "/nowhere"];
-const PRIVATE = ["/token", "/account", "/sessions", "/audit", "/people"];
+const PUBLIC = ["/", "/register", "/sign-in", "/recover", "/recover#token=x", "/tabs", "/nowhere"];
+const PRIVATE = ["/token", "/tabs", "/account", "/sessions", "/audit", "/people"];
 
 /** Opens a page and waits until it shows what it came to show. */
 async function open(page: Page, path: string) {
@@ -11,6 +11,7 @@ async function open(page: Page, path: string) {
   await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
   if (path === "/token")
     await expect(page.getByRole("region", { name: "What it says" })).toBeVisible();
+  if (path === "/tabs") await expect(page.locator(".lanes-mark").first()).toBeVisible();
   if (path === "/account")
     await expect(page.getByRole("heading", { name: "Change your name" })).toBeVisible();
   if (path === "/sessions") await expect(page.getByText("This device")).toBeVisible();

@@ -76,6 +76,20 @@ test("all other sessions end together, and this one stays", async ({ page, serve
   await expect(other.getByRole("heading", { level: 1, name: "Sign in" })).toBeVisible();
 });
 
+test("a sign-in on another device shows as soon as the reader comes back to the list", async ({
+  page,
+  server,
+}) => {
+  const person = await server.createPerson();
+  await signIn(page, person);
+  await page.getByRole("link", { name: "Sessions" }).click();
+  const rows = page.getByRole("list", { name: "Sessions" }).getByRole("listitem");
+  await expect(rows).toHaveCount(1);
+  await server.signIn(person);
+  await page.evaluate(() => window.dispatchEvent(new Event("focus")));
+  await expect(rows).toHaveCount(2);
+});
+
 test("a dialog is left by the keyboard, and gives the focus back", async ({ page, server }) => {
   const person = await server.createPerson();
   await server.signIn(person);

@@ -46,6 +46,16 @@ test("an untouched copy is good, in the page and at the server", async ({ page }
   await expect(page.getByTestId("server-verdict")).toContainText("Accepted: you are USER.");
 });
 
+test("a copy that claims to be signed with HS256 is refused: this server has public keys", async ({
+  page,
+}) => {
+  const editor = page.getByLabel("Or edit it freely");
+  const [header = "", ...rest] = (await editor.inputValue()).split(".");
+  const forged = { ...JSON.parse(Buffer.from(header, "base64url").toString()), alg: "HS256" };
+  await editor.fill([Buffer.from(JSON.stringify(forged)).toString("base64url"), ...rest].join("."));
+  await expect(page.getByTestId("page-verdict")).toContainText("Refused");
+});
+
 test("a copy whose time is over does not stay verified", async ({ page }) => {
   await page.clock.install();
   await page.reload();

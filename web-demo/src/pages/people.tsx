@@ -124,7 +124,7 @@ function PeopleTable({ people }: { people: readonly User[] }) {
   if (people.length === 0)
     return <p className="empty">Nobody matches. Try fewer letters or another role.</p>;
   return (
-    <table className="people">
+    <table className="table">
       <caption className="visually-hidden">Accounts</caption>
       <thead>
         <tr>
@@ -143,7 +143,7 @@ function PeopleTable({ people }: { people: readonly User[] }) {
           <tr key={person.id}>
             <th scope="row">
               <Link to={`/people/${person.id}`}>{person.name}</Link>
-              <span className="people-email">{person.email}</span>
+              <span className="table-note">{person.email}</span>
             </th>
             <td>
               <RolePill role={person.role} />

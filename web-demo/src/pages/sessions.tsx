@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { useAnswer } from "../answer.ts";
+import { useAnswer, useFreshness } from "../answer.ts";
 import { client } from "../client.ts";
 import { type Device, REVOKE_SESSION, SESSIONS, type SessionsData } from "../queries.ts";
 import { Ago } from "../ui/ago.tsx";
@@ -14,6 +14,7 @@ export function SessionsPage() {
   const answer = useAnswer<SessionsData>(SESSIONS);
   const { data, loading, askAgain } = answer;
   const [done, setDone] = useState<string | null>(null);
+  useFreshness(askAgain);
 
   /** Ends these one after the other; what was ended is seen also where a later one fails. */
   async function end(devices: readonly Device[], sentence: string) {

@@ -45,7 +45,7 @@ type Meanings = readonly (readonly [
 
 const HEADER_MEANINGS: Meanings = [
   ["typ", "An access token, and nothing else"],
-  ["alg", "Signed with Ed25519; the key decides this, not the token"],
+  ["alg", "How it is signed; the key decides this, not the token"],
   ["kid", "The key that signed it"],
 ];
 

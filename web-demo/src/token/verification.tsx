@@ -11,10 +11,14 @@ export function Verification({ token }: { token: string }) {
       <h3>Pinned rules</h3>
       <dl className="facts">
         <dt>Signature</dt>
-        <dd>
-          By the key that <code>kid</code> names, from{" "}
-          <a href="/.well-known/jwks.json">this server’s key set</a>
-        </dd>
+        {check.result === "unsigned" ? (
+          <dd>Not checked here: the server keeps its key to itself</dd>
+        ) : (
+          <dd>
+            By the key that <code>kid</code> names, from{" "}
+            <a href="/.well-known/jwks.json">this server’s key set</a>
+          </dd>
+        )}
         <dt>Issuer</dt>
         <dd>
           <code>{RULES.issuer}</code>
@@ -34,11 +38,11 @@ export function Verification({ token }: { token: string }) {
   );
 }
 
-/** Verified or refused, with what that means. */
+/** Verified, refused or in between, with what that means. */
 export function Badge({ check }: { check: Check }) {
   return (
     <div className="badge" data-result={check.result} role="status">
-      <BadgeMark good={check.result === "good"} />
+      <BadgeMark good={"claims" in check} />
       <div>
         <strong>{title(check)}</strong>
         <p>{explanation(check)}</p>
@@ -49,6 +53,7 @@ export function Badge({ check }: { check: Check }) {
 
 function title(check: Check): string {
   if (check.result === "good") return "Verified";
+  if (check.result === "unsigned") return "Claims checked";
   if (check.result === "checking") return "Checking…";
   return check.error.code === "WASM_UNAVAILABLE" || check.error.retriable
     ? "Cannot check"
@@ -58,6 +63,9 @@ function title(check: Check): string {
 function explanation(check: Check): string {
   if (check.result === "good") {
     return "The server signed exactly this. Checked in this page, by WebAssembly.";
+  }
+  if (check.result === "unsigned") {
+    return "Issuer, audience, type and times are right. The signature is for the server alone to check: it signs with HS256 and publishes no key.";
   }
   if (check.result === "checking") return "Asking the server for its public keys.";
   const { code, reason } = check.error;
