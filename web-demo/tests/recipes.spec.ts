@@ -127,6 +127,17 @@ test("one origin, by a proxy: nothing to allow, and the strictest policy holds",
   expect(refused).toEqual([]);
 });
 
+test("a worker asks its page for the token", async ({ page, app, start }) => {
+  const { server } = await start();
+  // Trusted Types would want a policy of the app's for the worker's address.
+  const policy = POLICY.replace(/ require-trusted.*?none';/, " worker-src 'self';");
+  const port = await app.serve(policy, server.origin);
+  await open(page, `http://localhost:${port}`, { endpoint: "/graphql" });
+  expect(await signIn(page, server)).toBeUndefined();
+  const role = () => (globalThis as unknown as { app: typeof recipe }).app.roleInWorker();
+  expect(await page.evaluate(role)).toBe("USER");
+});
+
 test("in development Vite's proxy is enough", async ({ page, app, start }) => {
   const { server } = await start();
   const port = await app.develop(server.origin);

@@ -27,6 +27,17 @@ export const app = {
     const tokens = await loadTokens();
     return (await tokens.verify(token, keys, { issuer, audience: issuer })).role;
   },
+  /** The role that a worker is told by the server, with a token that it gets from here. */
+  roleInWorker(): Promise<string> {
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+    return new Promise((resolve, reject) => {
+      worker.onerror = reject;
+      worker.onmessage = async ({ data, ports: [port] }) => {
+        if (port === undefined) resolve(data);
+        else port.postMessage(await client.session.token().catch(() => null));
+      };
+    });
+  },
 };
 
 function show(): void {

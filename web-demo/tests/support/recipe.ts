@@ -9,6 +9,7 @@ const COMMON: InlineConfig = {
   root: fileURLToPath(new URL("../recipes", import.meta.url)),
   configFile: false,
   logLevel: "silent",
+  worker: { format: "es" },
 };
 /** Any free one. */
 const PORT = { host: "127.0.0.1", port: 0, allowedHosts: true as const };
