@@ -50,7 +50,7 @@ function checkSnippets() {
   }
   run("tsc", "-p", "tsconfig.json");
   rmSync(folder, { recursive: true });
-  process.stdout.write(`${count} pieces of code compile\n`);
+  process.stdout.write(`compiled ${count} pieces of code of the documents\n`);
 }
 
 checkReference();
