@@ -10,36 +10,49 @@ export type { Role } from "./types.js";
 
 /** The header of a token (RFC 7515, section 4). */
 export interface Header {
+  /** The algorithm that the token claims; `verify` goes by the key instead. */
   alg: string;
+  /** `at+jwt` for an access token. */
   typ?: string;
+  /** Which key signed it. */
   kid?: string;
   [name: string]: unknown;
 }
 
 /** The claims of an access token (RFC 9068); times are whole Unix seconds. */
 export interface Claims {
+  /** The server that signed it. */
   iss: string;
+  /** Whom it is for. */
   aud: string | string[];
   /** The user's id. */
   sub: string;
+  /** Which application asked for it. */
   client_id: string;
   /** The session's id. */
   sid: string;
   /** The user's token version: it rises when a change makes earlier tokens stale. */
   ver: number;
+  /** What the user may do. */
   role: Role;
+  /** When it was signed. */
   iat: number;
+  /** When it expires. */
   exp: number;
+  /** The token's own id. */
   jti: string;
   /** When the user last proved the password. */
   auth_time: number;
+  /** Not good before. */
   nbf?: number;
   [name: string]: unknown;
 }
 
 /** What a token must say. Never take it from a token. */
 export interface Rules {
+  /** The only `iss` that is accepted. */
   issuer: string;
+  /** What `aud` is or holds. */
   audience: string;
   /** Milliseconds since 1970; now when absent. */
   now?: number;

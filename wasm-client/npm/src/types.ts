@@ -11,6 +11,7 @@ export interface User {
   createdAt: string;
   /** True while an administrator has switched the account off. */
   disabled: boolean;
+  /** Whether the address was verified; false in this version, which verifies none. */
   emailVerified: boolean;
 }
 
@@ -32,9 +33,11 @@ export type SessionStatus =
 
 /** An immutable snapshot. Times are milliseconds of this machine's clock. */
 export interface SessionState {
+  /** Where the session is in its course. */
   readonly status: SessionStatus;
   /** The signed-in user; kept while live, refreshing, backoff or stale. */
   readonly user: User | null;
+  /** The same in every tab, and in the claim `sid`; null when nobody is signed in. */
   readonly sessionId: string | null;
   /** When the request of the current token was sent. */
   readonly issuedAt: number | null;
@@ -57,6 +60,7 @@ export interface TokenOptions {
   minTtlMs?: number;
   /** Renew even though the current token looks good. */
   force?: boolean;
+  /** Ends the waiting, not the renewal, for which others may wait too. */
   signal?: AbortSignal | undefined;
 }
 
@@ -88,7 +92,9 @@ export interface Session {
  * that after a crash.
  */
 export interface RefreshTokenStore {
+  /** The text of the last `set`, of this run or an earlier one; null when there is none. */
   get(): string | null | Promise<string | null>;
+  /** Keeps the text in place of the last; null means that nobody is signed in any more. */
   set(token: string | null): void | Promise<void>;
 }
 
@@ -117,12 +123,15 @@ export interface ClientOptions {
 
 /** What a GraphQL request may be given. */
 export interface RequestOptions {
+  /** Ends the request. */
   signal?: AbortSignal;
+  /** Which operation runs, where the document holds several. */
   operationName?: string;
 }
 
 /** A client of one Countersign server. */
 export interface Client {
+  /** Who is signed in, and the token that says so. */
   readonly session: Session;
   /** @throws CountersignError, for example `BAD_USER_INPUT` with `field`. */
   register(input: { email: string; password: string; name: string }): Promise<User>;
