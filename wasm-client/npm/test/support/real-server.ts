@@ -81,7 +81,8 @@ export class RealServer {
       cwd: this.folder,
       env: this.#environment,
     });
-    run.child.stdin?.end(input);
+    // Not every command reads its input to the end.
+    run.child.stdin?.on("error", () => {}).end(input);
     return (await run).stdout;
   }
 
