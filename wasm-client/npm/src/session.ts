@@ -18,6 +18,9 @@ const SIGN_OUT_LIMIT_MS = 10_000;
 const SAVE_LIMIT_MS = 1_000;
 /** Within so long after a sleep began the server does not miss anybody, so that a stream proves nothing. */
 const SLEEP_MS = 60_000;
+/** How long the news of a sign-in takes from tab to tab, by the channel; and by the storage at most. */
+const NEWS_MS = 100;
+const LAG_MS = 1_000;
 
 const LOGOUT =
   "mutation Logout($refreshToken: String) { auth: logout(refreshToken: $refreshToken) }";
@@ -87,6 +90,9 @@ export function openSession({
   /** The refresh tokens (null for the cookie) of sign-outs that the server has not heard of. */
   let farewells: (string | null)[] = [];
 
+  /** When a sign-in in another tab was heard of, by `performance.now()`. */
+  let newsAt = Number.NEGATIVE_INFINITY;
+
   /** The session whose end and changes are listened for. */
   let watched: string | null = null;
   let watch: Watch | undefined;
@@ -120,7 +126,11 @@ export function openSession({
   function hear(message: Message): void {
     if (message.type === "ended") ended(message.sessionId, message.reason, true);
     else if (exchange.isCurrent(message)) {
-      if (isLater(message.grant)) take(message.grant, message.age, true);
+      if (!isLater(message.grant)) return;
+      take(message.grant, message.age, true);
+      if (!message.isNew) return;
+      farewells = [];
+      newsAt = performance.now();
     } else if (message.type === "hello" && grant && clock.now() < numbers[2]) tell(grant, false);
   }
 
@@ -142,7 +152,8 @@ export function openSession({
   }: TokenOptions = {}): Promise<AuthPayload | null> {
     signal?.throwIfAborted();
     await abortable(begin(), signal);
-    const refused = force || follow() ? grant : undefined;
+    follow();
+    const refused = force ? grant : undefined;
     const { action, at } = step(refused ? planner.Forced : planner.Wanted, minTtlMs);
     if (action === planner.Fail) throw cannotTell(at);
     if (action === planner.Renew) void refresh(false);
@@ -179,27 +190,30 @@ export function openSession({
   }
 
   function look(event: number): void {
-    advance(follow() ? planner.Forced : event);
+    follow();
+    advance(event);
     if (event === planner.Woke) loadPlanner();
     void sendFarewells();
   }
 
-  /**
-   * Follows what other tabs have done, where this one was frozen and did not hear of it; true when the browser holds another
-   * session than this tab's by now.
-   */
-  function follow(): boolean {
-    const held = isCookie ? memory.get("session") : null;
+  /** Follows what other tabs have done, where this one was frozen and did not hear of it. */
+  function follow(): void {
+    // Storage lags behind the channel, and would say for a moment that somebody else is signed in, or nobody.
+    if (!isCookie || performance.now() - newsAt < LAG_MS) return;
+    const held = memory.get("session");
     if (grant && held === null) remember(); // the app has emptied its storage
-    if (held === null || held === grant?.sessionId) return false;
-    const isHeld = held !== "" && held !== OUT;
-    if (isOver() && isHeld) step(planner.Started, 1);
-    if (isOver() || isHeld) return grant !== null;
-    // Perhaps nobody is left of those who signed out.
-    if (held === OUT) farewells.push(null);
-    close(grant ? planner.SignedOut : planner.Refused, 1, grant && "LOGGED_OUT");
-    void sendFarewells();
-    return false;
+    if (held === null || held === grant?.sessionId) return;
+    if (held !== "" && held !== OUT) {
+      // Nothing of the session before is shown while the new one's token is on its way.
+      if (grant) numbers = planner.UNKNOWN;
+      grant = null;
+      if (isOver() || numbers === planner.UNKNOWN) step(planner.Started, 1);
+    } else if (!isOver()) {
+      // Perhaps nobody is left of those who signed out.
+      if (held === OUT) farewells.push(null);
+      close(grant ? planner.SignedOut : planner.Refused, 1, grant && "LOGGED_OUT");
+      void sendFarewells();
+    }
   }
 
   /** The one refresh under way. It never rejects: its outcome is in the state. */
@@ -340,7 +354,10 @@ export function openSession({
 
   async function sendFarewells(): Promise<void> {
     if (farewells.length === 0) return;
+    const since = performance.now();
     await lock(async () => {
+      // Who had the lock may have signed in: that is heard of a moment later.
+      if (performance.now() - since > NEWS_MS) await pause(NEWS_MS);
       while (farewells.length > 0) {
         const [refreshToken = null] = farewells;
         try {
@@ -499,6 +516,11 @@ export function openSession({
   };
   clock.settle();
   return core;
+}
+
+/** Resolves after `ms`. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Resolves with the promise, or after `limitMs`. */
