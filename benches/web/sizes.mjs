@@ -28,7 +28,7 @@ async function row([app, name, hasWasm]) {
     hasWasm ? [readFileSync(url(WASM))] : [],
   ];
   const numbers = downloads.map(weigh).flatMap(({ gzip, brotli }) => [gzip, brotli]);
-  const cells = numbers.map((bytes) => bytes.toLocaleString("en"));
+  const cells = numbers.map((bytes) => (bytes === 0 ? "–" : bytes.toLocaleString("en")));
   return `| \`apps/${app}.js\` | ${name} ${versionOf(name)} | ${cells.join(" | ")} |`;
 }
 

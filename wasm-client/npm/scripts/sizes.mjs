@@ -17,15 +17,17 @@ const session = await app(
 const token = await app(
   'import { loadTokens, remoteKeySet } from "@countersign/client/token"; globalThis.tokens = [loadTokens, remoteKeySet];',
 );
-const loaded = new Set(session.first.flatMap(({ moduleIds }) => moduleIds));
+const ofSession = new Set(
+  [...session.first, ...session.later].flatMap(({ moduleIds }) => moduleIds),
+);
 
-/** What an entry adds: neither libraries nor what the session has loaded. */
+/** What an entry adds to a page: neither libraries nor what the session brings itself. */
 async function added(entry) {
-  const { first } = await bundle(new URL(entry, root).pathname, {
+  const { first, later } = await bundle(new URL(entry, root).pathname, {
     isLibrary: true,
-    isExternal: (id) => loaded.has(id) || !/^[./#]/.test(id),
+    isExternal: (id) => ofSession.has(id) || !/^[./#]/.test(id),
   });
-  return codes(first);
+  return codes([...first, ...later]);
 }
 
 const {
