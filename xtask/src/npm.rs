@@ -59,18 +59,18 @@ fn build_elsewhere(project: &Project, step: &Step, name: &str) -> Result<String>
     let folder = tempfile::tempdir()?;
     let root = folder.path().join(name);
     fs::create_dir(&root)?;
-    let archive = root.with_extension("tar");
-    let run = |command: &mut Command, path: &Path| {
-        command.arg(path);
-        process::output(command)
-    };
-    run(
-        &mut project.command("git", "archive HEAD --output"),
-        &archive,
+    let archive = folder.path().join("commit.tar");
+    process::output(
+        project
+            .command("git", "archive HEAD --output")
+            .arg(&archive),
     )?;
-    run(
-        Command::new("tar").arg("-xf").arg(&archive).arg("-C"),
-        &root,
+    process::output(
+        Command::new("tar")
+            .arg("-xf")
+            .arg(&archive)
+            .arg("-C")
+            .arg(&root),
     )?;
     symlink(project.root.join("node_modules"), root.join("node_modules"))?;
     let copy = Project {

@@ -32,7 +32,7 @@ test("a browser extension", async () => {
   const browser = await launchWith(extension);
   try {
     const worker = browser.serviceWorkers()[0] ?? (await browser.waitForEvent("serviceworker"));
-    await expect.poll(() => worker.evaluate("typeof story"), { timeout: 10_000 }).toBe("function");
+    await expect.poll(() => worker.evaluate("typeof story"), { timeout: 30_000 }).toBe("function");
     const outcome = await worker.evaluate(`story("${server.origin}")`);
     expect(outcome).toEqual({ isMe: true, isVerified: true, status: "signed-out" });
   } finally {
