@@ -5,9 +5,8 @@ import {
   type Operation,
   type OperationResult,
 } from "@urql/core";
-import { filter, fromPromise, makeSubject, merge, pipe, subscribe, takeUntil } from "wonka";
-import { begin, isAuthorised, renew, type Sent } from "./adapter.js";
-import { refusalOf } from "./refusal.js";
+import { filter, fromPromise, makeSubject, merge, subscribe, takeUntil } from "wonka";
+import { again, authorise, type Sent } from "./adapter.js";
 import type { Session } from "./types.js";
 
 /** What a sent operation carries in its context: how it came, and whether its next answer may have it sent again. */
@@ -33,11 +32,12 @@ export function countersignExchange(session: Session): Exchange {
       /** Goes on with what is waited for, unless the operation is torn down before. */
       function settle(operation: Operation, waiting: Promise<Operation | OperationResult>): false {
         const isEnd = ({ kind, key }: Operation) => kind === "teardown" && key === operation.key;
-        pipe(
-          fromPromise(waiting.catch((error: Error) => makeErrorResult(operation, error))),
-          takeUntil(pipe(operations, filter(isEnd))),
-          subscribe((next) => ("kind" in next ? sends.next(next) : answers.next(next))),
+        const settled = fromPromise(
+          waiting.catch((error: Error) => makeErrorResult(operation, error)),
         );
+        subscribe((next: Operation | OperationResult) =>
+          "kind" in next ? sends.next(next) : answers.next(next),
+        )(takeUntil<Operation, Operation | OperationResult>(filter(isEnd)(operations))(settled));
         return false;
       }
 
@@ -45,10 +45,10 @@ export function countersignExchange(session: Session): Exchange {
         (operation) =>
           operation.kind === "teardown" ||
           operation.kind === "subscription" ||
-          isAuthorised(fetchOptions(operation).headers) ||
+          headersOf(operation).has("authorization") ||
           settle(
             operation,
-            begin(session).then((sent) => withToken({ ...sent, operation, isFirst: true })),
+            authorise(session).then((sent) => withToken({ ...sent, operation, isFirst: true })),
           ),
       );
       const results = filter<OperationResult>((result) => {
@@ -58,15 +58,14 @@ export function countersignExchange(session: Session): Exchange {
         // What is kept or repeated from here on is the operation as it came.
         result.operation = operation;
         trip.isFirst = false;
-        const refusal =
+        const next =
           isFirst &&
-          trip.token &&
-          refusalOf({ data: result.data, errors: result.error?.graphQLErrors });
+          again(session, trip, { data: result.data, errors: result.error?.graphQLErrors });
         return (
-          !refusal ||
+          !next ||
           settle(
             operation,
-            renew(session, trip, refusal).then((sent) =>
+            next.then((sent) =>
               sent ? withToken({ ...sent, operation, isFirst: false }) : result,
             ),
           )
@@ -79,15 +78,18 @@ export function countersignExchange(session: Session): Exchange {
 /** The trip's operation, with the trip and its token. */
 function withToken(trip: Trip): Operation {
   const { operation, token } = trip;
-  const options = fetchOptions(operation);
-  const headers = new Headers(options.headers);
+  const headers = headersOf(operation);
   if (token) headers.set("authorization", `Bearer ${token}`);
   return makeOperation(operation.kind, operation, {
-    fetchOptions: { ...options, headers },
+    fetchOptions: { ...optionsOf(operation), headers },
     countersign: trip,
   });
 }
 
-function fetchOptions({ context: { fetchOptions: options = {} } }: Operation): RequestInit {
-  return typeof options === "function" ? options() : options;
+function headersOf(operation: Operation): Headers {
+  return new Headers(optionsOf(operation).headers);
+}
+
+function optionsOf({ context: { fetchOptions = {} } }: Operation): RequestInit {
+  return typeof fetchOptions === "function" ? fetchOptions() : fetchOptions;
 }
