@@ -5,7 +5,7 @@ import {
   type Operation,
   type OperationResult,
 } from "@urql/core";
-import { filter, fromPromise, makeSubject, merge, subscribe, takeUntil } from "wonka";
+import { filter, fromPromise, makeSubject, merge, pipe, subscribe, takeUntil } from "wonka";
 import { again, authorise, type Sent } from "./adapter.js";
 import type { Session } from "./types.js";
 
@@ -32,12 +32,11 @@ export function countersignExchange(session: Session): Exchange {
       /** Goes on with what is waited for, unless the operation is torn down before. */
       function settle(operation: Operation, waiting: Promise<Operation | OperationResult>): false {
         const isEnd = ({ kind, key }: Operation) => kind === "teardown" && key === operation.key;
-        const settled = fromPromise(
-          waiting.catch((error: Error) => makeErrorResult(operation, error)),
+        pipe(
+          fromPromise(waiting.catch((error: Error) => makeErrorResult(operation, error))),
+          takeUntil(pipe(operations, filter(isEnd))),
+          subscribe((next) => ("kind" in next ? sends.next(next) : answers.next(next))),
         );
-        subscribe((next: Operation | OperationResult) =>
-          "kind" in next ? sends.next(next) : answers.next(next),
-        )(takeUntil<Operation, Operation | OperationResult>(filter(isEnd)(operations))(settled));
         return false;
       }
 

@@ -342,7 +342,7 @@ describe.concurrent.each(Object.keys(libraries) as (keyof typeof libraries)[])("
     await until("it is renewing", () => page.session.state.status === "refreshing");
     cancel();
     held.open();
-    await page.session.token();
+    await until("it has renewed", () => page.session.state.renewals === 1);
     await page.library.run("{ passwordPolicy { minLength } }");
     expect(page.with("Watched")).toHaveLength(0);
   });
@@ -356,7 +356,7 @@ describe.concurrent.each(Object.keys(libraries) as (keyof typeof libraries)[])("
     await until("it is renewing", () => page.session.state.status === "refreshing");
     cancel();
     held.open();
-    await page.session.token();
+    await until("it has renewed", () => page.session.state.renewals === 1);
     await page.library.run("{ passwordPolicy { minLength } }");
     expect(page.with("Watched")).toHaveLength(1);
   });
