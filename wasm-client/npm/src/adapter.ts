@@ -1,6 +1,5 @@
-import { sessionChanged } from "./error.js";
+import { refusalOf, sessionChanged } from "./error.js";
 import type { GraphQLAnswer } from "./graphql.js";
-import { refusalOf } from "./refusal.js";
 import type { Session } from "./types.js";
 
 /** What an operation was sent with: the token, and its session. Both are null when nobody is signed in. */
@@ -20,7 +19,7 @@ export async function authorise(session: Session, sent?: Sent): Promise<Sent> {
   const owner = (sent ?? session.state).sessionId;
   let token = await session.token();
   if (token && token === sent?.token) token = await session.token({ force: true });
-  const sessionId = token && session.state.sessionId;
+  const { sessionId } = session.state;
   if (token && owner && sessionId !== owner) throw sessionChanged();
   return { token, sessionId };
 }
@@ -36,8 +35,11 @@ export function again(
 ): Promise<Sent | undefined> | undefined {
   const refusal = sent.token && refusalOf(answer);
   if (!refusal) return undefined;
-  const isEnded = refusal === "ended";
-  const next = authorise(session, sent).then((next) => (isEnded || !next.token ? undefined : next));
-  // An ended session learns it by the renewal; the answer stands whatever comes of that.
-  return isEnded ? next.catch(() => undefined) : next;
+  return authorise(session, sent).then(
+    (next) => (next.token && refusal === "renewable" ? next : undefined),
+    (error) => {
+      // An ended session learns it by the renewal; the answer stands whatever comes of that.
+      if (refusal === "renewable") throw error;
+    },
+  ) as Promise<Sent | undefined>;
 }
