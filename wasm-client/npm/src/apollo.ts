@@ -1,8 +1,7 @@
 import { ApolloLink } from "@apollo/client/link";
 import { defer, exhaustMap, from, of, switchMap } from "rxjs";
-import { begin, isAuthorised, renew, type Sent } from "./adapter.js";
+import { again, authorise, type Sent } from "./adapter.js";
 import type { GraphQLAnswer } from "./graphql.js";
-import { refusalOf } from "./refusal.js";
 import type { Session } from "./types.js";
 
 /**
@@ -17,7 +16,8 @@ export function authLink(session: Session): ApolloLink {
   /** A link before this one may repeat an operation, and then it has our header. */
   const ours = new WeakSet<ApolloLink.Operation>();
   return new ApolloLink((operation, forward) => {
-    const isForeign = !ours.has(operation) && isAuthorised(operation.getContext().headers);
+    const isForeign =
+      !ours.has(operation) && new Headers(operation.getContext().headers).has("authorization");
     if (isForeign || operation.operationType === "subscription") return forward(operation);
     ours.add(operation);
     const send = ({ token }: Sent) => {
@@ -25,13 +25,12 @@ export function authLink(session: Session): ApolloLink {
       return forward(operation);
     };
     const answer = (result: ApolloLink.Result, sent: Sent, isFirst: boolean) => {
-      const refusal = isFirst && sent.token ? refusalOf(result as GraphQLAnswer) : undefined;
-      if (refusal === undefined) return of(result);
-      return from(renew(session, sent, refusal)).pipe(
-        switchMap((again) => (again ? send(again) : of(result))),
-      );
+      const next = isFirst && again(session, sent, result as GraphQLAnswer);
+      return next
+        ? from(next).pipe(switchMap((sent) => (sent ? send(sent) : of(result))))
+        : of(result);
     };
-    return defer(() => begin(session)).pipe(
+    return defer(() => authorise(session)).pipe(
       switchMap((sent) =>
         send(sent).pipe(exhaustMap((result, index) => answer(result, sent, index === 0))),
       ),

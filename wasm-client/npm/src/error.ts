@@ -1,3 +1,5 @@
+import type { GraphQLAnswer } from "./graphql.js";
+
 /** What a program does about an error. Servers may add codes; switch with a default. */
 export type ErrorCode =
   | "UNAUTHENTICATED"
@@ -112,4 +114,20 @@ export function toCountersignError(cause: unknown): CountersignError {
 /** Whether a refusal with `reason` is of the token that was sent, so that another may do. */
 export function isRenewable(reason = ""): boolean {
   return reason.startsWith("TOKEN_");
+}
+
+/**
+ * Whether a GraphQL answer says that the request's token did not do, so that nothing was executed (`renewable`), or that
+ * its session has ended.
+ */
+export function refusalOf({
+  data,
+  errors,
+}: Pick<GraphQLAnswer, "data" | "errors">): "renewable" | "ended" | undefined {
+  const reasons = (errors ?? []).flatMap(({ extensions }) =>
+    extensions?.code === "UNAUTHENTICATED" ? `${extensions.reason}` : [],
+  );
+  if (reasons.includes("SESSION_ENDED")) return "ended";
+  const isExecuted = Object.values(data ?? {}).some((value) => value !== null);
+  return !isExecuted && reasons.some(isRenewable) ? "renewable" : undefined;
 }

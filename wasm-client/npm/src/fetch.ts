@@ -1,8 +1,7 @@
 import type { AuthPayload } from "./auth.js";
-import { sessionChanged } from "./error.js";
+import { refusalOf, sessionChanged } from "./error.js";
 import { type Fetch, parseJson } from "./fetch-json.js";
 import type { GraphQLAnswer } from "./graphql.js";
-import { refusalOf } from "./refusal.js";
 import type { Core } from "./session.js";
 
 /** `fetch` with the session's access token, for requests to the endpoint's origin. */

@@ -5,15 +5,14 @@ import {
   type Operation,
   type OperationResult,
 } from "@urql/core";
-import { filter, fromPromise, makeSubject, merge, pipe, subscribe, takeUntil } from "wonka";
-import { begin, isAuthorised, renew, type Sent } from "./adapter.js";
-import { refusalOf } from "./refusal.js";
+import { filter, fromPromise, makeSubject, pipe, subscribe, takeUntil } from "wonka";
+import { again, authorise, type Sent } from "./adapter.js";
 import type { Session } from "./types.js";
 
-/** What a sent operation carries in its context: how it came, and whether its next answer may have it sent again. */
+/** What a sent operation carries in its context: how it came, and the token that its next answer may refuse. */
 interface Trip extends Sent {
   operation: Operation;
-  isFirst: boolean;
+  token: string | null;
 }
 
 /**
@@ -27,67 +26,78 @@ interface Trip extends Sent {
 export function countersignExchange(session: Session): Exchange {
   return ({ forward }) =>
     (operations) => {
-      const sends = makeSubject<Operation>();
-      const answers = makeSubject<OperationResult>();
+      /** What is to be sent, and what is answered. */
+      const { source, next } = makeSubject<Operation | OperationResult>();
 
       /** Goes on with what is waited for, unless the operation is torn down before. */
-      function settle(operation: Operation, waiting: Promise<Operation | OperationResult>): false {
+      function settle(operation: Operation, waiting: Promise<Operation | OperationResult>): void {
         const isEnd = ({ kind, key }: Operation) => kind === "teardown" && key === operation.key;
         pipe(
           fromPromise(waiting.catch((error: Error) => makeErrorResult(operation, error))),
           takeUntil(pipe(operations, filter(isEnd))),
-          subscribe((next) => ("kind" in next ? sends.next(next) : answers.next(next))),
+          subscribe(next),
         );
-        return false;
       }
 
-      const others = filter<Operation>(
-        (operation) =>
-          operation.kind === "teardown" ||
-          operation.kind === "subscription" ||
-          isAuthorised(fetchOptions(operation).headers) ||
+      pipe(
+        forward(pipe(source, filter(isOperation))),
+        subscribe((result) => {
+          const trip: Trip | undefined = result.operation.context.countersign;
+          if (!trip) return next(result);
+          const { operation } = trip;
+          const answer = { data: result.data, errors: result.error?.graphQLErrors };
+          const renewed = again(session, { ...trip }, answer);
+          trip.token = null;
+          // What is kept or repeated from here on is the operation as it came.
+          result.operation = operation;
+          if (!renewed) return next(result);
           settle(
             operation,
-            begin(session).then((sent) => withToken({ ...sent, operation, isFirst: true })),
-          ),
+            renewed.then((sent) => (sent ? withToken(trip, sent.token) : result)),
+          );
+        }),
       );
-      const results = filter<OperationResult>((result) => {
-        const trip: Trip | undefined = result.operation.context.countersign;
-        if (!trip) return true;
-        const { operation, isFirst } = trip;
-        // What is kept or repeated from here on is the operation as it came.
-        result.operation = operation;
-        trip.isFirst = false;
-        const refusal =
-          isFirst &&
-          trip.token &&
-          refusalOf({ data: result.data, errors: result.error?.graphQLErrors });
-        return (
-          !refusal ||
+      pipe(
+        operations,
+        subscribe((operation) => {
+          if (
+            operation.kind === "teardown" ||
+            operation.kind === "subscription" ||
+            headersOf(operation).has("authorization")
+          )
+            return next(operation);
           settle(
             operation,
-            renew(session, trip, refusal).then((sent) =>
-              sent ? withToken({ ...sent, operation, isFirst: false }) : result,
-            ),
-          )
-        );
-      });
-      return merge([results(forward(merge([others(operations), sends.source]))), answers.source]);
+            authorise(session).then((sent) => withToken({ ...sent, operation }, sent.token)),
+          );
+        }),
+      );
+      return pipe(
+        source,
+        filter((one): one is OperationResult => !isOperation(one)),
+      );
     };
 }
 
-/** The trip's operation, with the trip and its token. */
-function withToken(trip: Trip): Operation {
-  const { operation, token } = trip;
-  const options = fetchOptions(operation);
-  const headers = new Headers(options.headers);
+function isOperation(one: Operation | OperationResult): one is Operation {
+  return "kind" in one;
+}
+
+/** The trip's operation, with the trip and a token. */
+function withToken(trip: Trip, token: string | null): Operation {
+  const { operation } = trip;
+  const headers = headersOf(operation);
   if (token) headers.set("authorization", `Bearer ${token}`);
   return makeOperation(operation.kind, operation, {
-    fetchOptions: { ...options, headers },
+    fetchOptions: { ...optionsOf(operation), headers },
     countersign: trip,
   });
 }
 
-function fetchOptions({ context: { fetchOptions: options = {} } }: Operation): RequestInit {
-  return typeof options === "function" ? options() : options;
+function headersOf(operation: Operation): Headers {
+  return new Headers(optionsOf(operation).headers);
+}
+
+function optionsOf({ context: { fetchOptions = {} } }: Operation): RequestInit {
+  return typeof fetchOptions === "function" ? fetchOptions() : fetchOptions;
 }

@@ -12,7 +12,7 @@ import {
   type Exchange,
   fetchExchange,
 } from "@urql/core";
-import { lastValueFrom, Observable, toArray } from "rxjs";
+import { from, lastValueFrom, toArray } from "rxjs";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { fromArray, mergeMap } from "wonka";
 import { RealServer } from "./support/real-server.js";
@@ -95,24 +95,34 @@ test("urql: what the cache asks for again has the token of then", async () => {
   expect(tokens).toEqual([first, second, second].map((token) => `Bearer ${token}`));
 });
 
-test("Apollo: only the first of several results can have an operation sent again", async () => {
+/** The results of a query through our link and one that answers with `parts`, and how often that was asked. */
+async function ask(parts: ApolloLink.Result[]) {
   let sent = 0;
-  const parts = new ApolloLink(() => {
+  const end = new ApolloLink(() => {
     sent += 1;
-    return new Observable((observer) => {
-      observer.next({ data: { me: { email: "ana@example.com" } } });
-      observer.next({ data: null, errors: [refusal] });
-      observer.complete();
-    });
+    return from(parts);
   });
-  const apollo = new ApolloClient({ link: parts, cache: new InMemoryCache() });
-  const link = ApolloLink.from([authLink(client.session), parts]);
+  const apollo = new ApolloClient({ link: end, cache: new InMemoryCache() });
+  const link = ApolloLink.from([authLink(client.session), end]);
   const query = gql("{ me { email } }");
-  const results = await lastValueFrom(
-    ApolloLink.execute(link, { query }, { client: apollo }).pipe(toArray()),
-  );
-  expect(results).toHaveLength(2);
-  expect(sent).toBe(1);
+  const results = ApolloLink.execute(link, { query }, { client: apollo });
+  return { results: await lastValueFrom(results.pipe(toArray())), sent: () => sent };
+}
+
+test("Apollo: only the first of several results can have an operation sent again", async () => {
+  const parts = [{ data: { me: { email: "ana@example.com" } } }, { data: null, errors: [refusal] }];
+  const { results, sent } = await ask(parts);
+  expect(results).toEqual(parts);
+  expect(sent()).toBe(1);
+});
+
+test("Apollo: a session that is said to have ended, and has not, repeats nothing", async () => {
+  const extensions = { ...refusal.extensions, reason: "SESSION_ENDED" };
+  const parts = [{ data: null, errors: [{ message: "The session was ended.", extensions }] }];
+  const { results, sent } = await ask(parts);
+  expect(results).toEqual(parts);
+  expect(sent()).toBe(1);
+  expect(client.session.state).toMatchObject({ status: "live", renewals: 1 });
 });
 
 test("urql: only the first of several results can have an operation sent again", async () => {

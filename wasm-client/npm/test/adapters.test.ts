@@ -1,6 +1,6 @@
 // The adapters in the real libraries against the real server.
 
-import { type Client, createClient } from "@countersign/client";
+import { type Client, type ClientOptions, createClient } from "@countersign/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Library, libraries } from "./support/libraries.js";
 import { RealServer } from "./support/real-server.js";
@@ -12,7 +12,9 @@ const ME = "query Watched { me { role } }";
 const RENAME = 'mutation { updateProfile(input: { name: "Zoe" }) { name } }';
 const root = { email: "root@example.com", password };
 
+/** Whose tokens live for a quarter of an hour, and whose for four seconds. */
 let server: RealServer;
+let hasty: RealServer;
 let people = 0;
 const clients: Client[] = [];
 
@@ -20,6 +22,13 @@ const clients: Client[] = [];
 interface Sent {
   body: string;
   authorization: string | null;
+}
+
+/** How a page reaches which server. */
+interface Visit {
+  at: RealServer;
+  transport: "BODY" | "COOKIE";
+  send: typeof fetch;
 }
 
 /** Somebody who is signed in in a page, with all that the page sends. */
@@ -37,19 +46,16 @@ class Page {
 
   constructor(
     name: keyof typeof libraries,
-    {
-      transport = "BODY",
-      send = fetch,
-    }: { transport?: "BODY" | "COOKIE"; send?: typeof fetch } = {},
+    { at = server, transport = "BODY", send = fetch }: Partial<Visit> = {},
   ) {
     this.#send = send;
     const set = (token: string | null) => {
       this.#refreshToken = token;
     };
     const refreshTokenStore = { get: () => null, set };
-    this.client = connect({ transport, fetch: this.fetch, refreshTokenStore });
+    this.client = connect({ at, transport, fetch: this.fetch, refreshTokenStore });
     this.session = this.client.session;
-    const { endpoint } = server;
+    const { endpoint } = at;
     this.library = libraries[name]({ session: this.session, endpoint, fetch: this.fetch });
   }
 
@@ -87,18 +93,18 @@ class Page {
   }
 }
 
-function connect(options: Partial<Parameters<typeof createClient>[0]> = {}): Client {
-  const client = createClient({ endpoint: server.endpoint, transport: "BODY", ...options });
+function connect({ at = server, ...options }: Partial<ClientOptions & Visit> = {}): Client {
+  const client = createClient({ endpoint: at.endpoint, transport: "BODY", ...options });
   clients.push(client);
   return client;
 }
 
 /** What a browser does about cookies; all requests are of the server's own page. */
-function cookieJar(): typeof fetch {
+function cookieJar({ origin }: RealServer): typeof fetch {
   const cookies = new Map<string, string>();
   return async (input, init) => {
     const request = new Request(input, init);
-    request.headers.set("origin", server.origin);
+    request.headers.set("origin", origin);
     request.headers.set("cookie", [...cookies].map((pair) => pair.join("=")).join("; "));
     const response = await fetch(request);
     for (const line of response.headers.getSetCookie()) {
@@ -144,17 +150,19 @@ function gate() {
 }
 
 beforeAll(async () => {
-  server = await RealServer.start();
+  server = await RealServer.start({ COUNTERSIGN_TOKENS__ACCESS_TTL: "15m" });
+  hasty = await RealServer.start({ COUNTERSIGN_TOKENS__ACCESS_TTL: "4s" });
   await server.createUser(root.email, root.password, "ADMIN");
 }, 60_000);
 
 afterAll(async () => {
   for (const { session } of clients) session.dispose();
   await server?.stop();
+  await hasty?.stop();
 });
 
 describe.concurrent.each(Object.keys(libraries) as (keyof typeof libraries)[])("%s", (name) => {
-  const signUp = () => new Page(name).signUp();
+  const signUp = (visit?: Partial<Visit>) => new Page(name, visit).signUp();
 
   test("nobody signed in: operations go without a token", async () => {
     const page = new Page(name);
@@ -166,7 +174,7 @@ describe.concurrent.each(Object.keys(libraries) as (keyof typeof libraries)[])("
   });
 
   test("twenty operations at expiry cost one refresh, and all succeed", async () => {
-    const page = await signUp();
+    const page = await signUp({ at: hasty });
     await sleep(4_100);
     const outcomes = await twenty(page.library);
     expect(outcomes.flatMap(({ reasons, failure }) => failure ?? reasons)).toEqual([]);
@@ -231,6 +239,15 @@ describe.concurrent.each(Object.keys(libraries) as (keyof typeof libraries)[])("
     expect(page.session.state).toMatchObject({ status: "signed-out", reason: "SESSION_ENDED" });
   });
 
+  test("the end of a session is told even where it cannot be asked for", async () => {
+    const page = await signUp();
+    await revoke(page);
+    page.before = async (body) => {
+      if (body.includes("refresh(")) throw new TypeError("no network");
+    };
+    expect((await page.library.run(ME)).reasons).toEqual(["SESSION_ENDED"]);
+  });
+
   test("a refusal that has another cause than the token is handed on", async () => {
     const page = await signUp();
     expect((await page.library.run("{ users { edges { cursor } } }")).reasons).toEqual([
@@ -259,7 +276,7 @@ describe.concurrent.each(Object.keys(libraries) as (keyof typeof libraries)[])("
   });
 
   test("past expiry and offline, nothing is sent", async () => {
-    const page = await signUp();
+    const page = await signUp({ at: hasty });
     page.before = async () => {
       throw new TypeError("no network");
     };
@@ -303,11 +320,11 @@ describe.concurrent.each(Object.keys(libraries) as (keyof typeof libraries)[])("
   });
 
   test("what was asked for before another tab signed in as somebody else is not sent", async () => {
-    const cookies = cookieJar();
-    const page = new Page(name, { transport: "COOKIE", send: cookies });
+    const cookies = cookieJar(hasty);
+    const page = new Page(name, { at: hasty, transport: "COOKIE", send: cookies });
     await page.signUp();
-    const { email } = await signUp();
-    const tab = connect({ transport: "COOKIE", fetch: cookies });
+    const { email } = await signUp({ at: hasty });
+    const tab = connect({ at: hasty, transport: "COOKIE", fetch: cookies });
     await tab.login({ email, password });
     await sleep(4_100);
     expect((await page.library.run(RENAME)).failure).toMatchObject({ code: "SESSION_CHANGED" });
@@ -317,7 +334,7 @@ describe.concurrent.each(Object.keys(libraries) as (keyof typeof libraries)[])("
   });
 
   test("an operation that is cancelled while it waits for its token is not sent", async () => {
-    const page = await signUp();
+    const page = await signUp({ at: hasty });
     const held = gate();
     page.before = (body) => (body.includes("refresh(") ? held.opened : Promise.resolve());
     await sleep(4_100);
@@ -325,7 +342,7 @@ describe.concurrent.each(Object.keys(libraries) as (keyof typeof libraries)[])("
     await until("it is renewing", () => page.session.state.status === "refreshing");
     cancel();
     held.open();
-    await page.session.token();
+    await until("it has renewed", () => page.session.state.renewals === 1);
     await page.library.run("{ passwordPolicy { minLength } }");
     expect(page.with("Watched")).toHaveLength(0);
   });
@@ -339,7 +356,7 @@ describe.concurrent.each(Object.keys(libraries) as (keyof typeof libraries)[])("
     await until("it is renewing", () => page.session.state.status === "refreshing");
     cancel();
     held.open();
-    await page.session.token();
+    await until("it has renewed", () => page.session.state.renewals === 1);
     await page.library.run("{ passwordPolicy { minLength } }");
     expect(page.with("Watched")).toHaveLength(1);
   });
