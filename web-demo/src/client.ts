@@ -1,16 +1,13 @@
 import { type Client, createClient, type Role, type SessionState } from "@countersign/client";
-import { useSyncExternalStore } from "react";
+import { useSession as useStateOf } from "@countersign/client/react";
 import { watchedFetch } from "./tabs/calls.ts";
 
 /** The one client of this page: it holds the session and renews it. */
 export const client: Client = createClient({ endpoint: "/graphql", fetch: watchedFetch });
 
-const subscribe = (notify: () => void) => client.session.on(notify);
-const snapshot = () => client.session.state;
-
 /** The session's state; the component renders again whenever it changes. */
 export function useSession(): SessionState {
-  return useSyncExternalStore(subscribe, snapshot);
+  return useStateOf(client.session);
 }
 
 /** True while somebody is signed in, also while the server cannot be reached. */

@@ -29,6 +29,8 @@ export interface Entry {
 export interface Handover {
   readonly from: Tab;
   readonly to: Tab;
+  /** When it was given away: as soon as it was there, or to a tab that was opened later. */
+  readonly sentAt: number;
   readonly grant: GrantEvent;
 }
 
@@ -49,7 +51,9 @@ export function handovers(tabs: readonly Tab[]): Handover[] {
     takeoversOf(to).flatMap((grant) => {
       const call = sourceOf(grant, tabs);
       const from = tabs.find((tab) => call && callsOf(tab).includes(call));
-      return from ? [{ from, to, grant }] : [];
+      if (!from || !call?.end) return [];
+      const sentAt = grant.at - call.end < LATE_MS ? call.end : grant.at;
+      return [{ from, to, sentAt, grant }];
     }),
   );
 }

@@ -98,11 +98,11 @@ function Drawing({ lanes, scale }: { lanes: readonly Tab[]; scale: Scale }) {
         width={`${AHEAD * 100}%`}
         height={height}
       />
-      {handovers(lanes).map(({ from, to, grant }) => (
+      {handovers(lanes).map(({ from, to, sentAt, grant }) => (
         <line
           key={`${to.id} ${grant.at}`}
           className="lanes-handover"
-          x1={scale.x(grant.at)}
+          x1={scale.x(sentAt)}
           x2={scale.x(grant.at)}
           y1={middle(from)}
           y2={middle(to)}
