@@ -4,6 +4,7 @@ import { createClock } from "./clock.js";
 import { CountersignError, toCountersignError } from "./error.js";
 import type { Watch } from "./events.js";
 import type { Exchange, Outcome } from "./exchange.js";
+import { createFarewells } from "./farewells.js";
 import { read } from "./graphql.js";
 import { createHints } from "./hints.js";
 import { isPage, OUT } from "./memory.js";
@@ -13,17 +14,12 @@ import type { ClientOptions, Session, SessionState, TokenOptions, User } from ".
 
 /** How soon a sign-out that the server did not hear of is repeated. */
 const SIGN_OUT_RETRY_MS = 30_000;
-const SIGN_OUT_LIMIT_MS = 10_000;
 /** How long a refresh waits for the app's store to keep its attempt key. */
 const SAVE_LIMIT_MS = 1_000;
 /** Within so long after a sleep began the server does not miss anybody, so that a stream proves nothing. */
 const SLEEP_MS = 60_000;
-/** How long the news of a sign-in takes from tab to tab, by the channel; and by the storage at most. */
-const NEWS_MS = 100;
+/** How long the news of a sign-in takes from tab to tab by the storage, at most. */
 const LAG_MS = 1_000;
-
-const LOGOUT =
-  "mutation Logout($refreshToken: String) { auth: logout(refreshToken: $refreshToken) }";
 
 /** Who is told of changes. */
 export type Listeners = Set<{ listener: (state: SessionState) => void }>;
@@ -75,6 +71,7 @@ export function openSession({
     () => look(planner.Ticked),
     () => look(planner.Woke),
   );
+  const farewells = createFarewells(exchange, () => hints.arm(clock.now() + SIGN_OUT_RETRY_MS));
 
   let plan: planner.Plan = planner.onDemand;
   let numbers = planner.UNKNOWN;
@@ -87,9 +84,6 @@ export function openSession({
   /** BODY only: what renews the session. */
   let refreshToken: string | null = null;
   let saved: Promise<unknown> = Promise.resolve();
-  /** The refresh tokens (null for the cookie) of sign-outs that the server has not heard of. */
-  let farewells: (string | null)[] = [];
-
   /** When a sign-in in another tab was heard of, by `performance.now()`. */
   let newsAt = Number.NEGATIVE_INFINITY;
 
@@ -100,7 +94,7 @@ export function openSession({
   let isStarted = false;
   let beginning: Promise<void> | undefined;
   let flight = first?.finally(land);
-  let _loading: Promise<void> | undefined;
+  let isLoading = false;
 
   /** Learns, once, whether there may be a session to restore. */
   function begin(): Promise<void> {
@@ -118,7 +112,7 @@ export function openSession({
       refreshToken = token || null;
       memory.set("attempt", attempt ?? null);
       restorable = refreshToken !== null;
-    } else if (hasLeft()) farewells.push(null);
+    } else if (memory.get("session") === OUT) farewells.add(null);
     step(planner.Started, restorable ? 1 : 0);
     exchange.listen(hear);
   }
@@ -129,7 +123,7 @@ export function openSession({
       if (!isLater(message.grant)) return;
       take(message.grant, message.age, true);
       if (!message.isNew) return;
-      farewells = [];
+      farewells.clear();
       newsAt = performance.now();
     } else if (message.type === "hello" && grant && clock.now() < numbers[2]) tell(grant, false);
   }
@@ -193,7 +187,7 @@ export function openSession({
     follow();
     advance(event);
     if (event === planner.Woke) loadPlanner();
-    void sendFarewells();
+    void farewells.send();
   }
 
   /** Follows what other tabs have done, where this one was frozen and did not hear of it. */
@@ -210,9 +204,9 @@ export function openSession({
       if (isOver() || numbers === planner.UNKNOWN) step(planner.Started, 1);
     } else if (!isOver()) {
       // Perhaps nobody is left of those who signed out.
-      if (held === OUT) farewells.push(null);
+      if (held === OUT) farewells.add(null);
       close(grant ? planner.SignedOut : planner.Refused, 1, grant && "LOGGED_OUT");
-      void sendFarewells();
+      void farewells.send();
     }
   }
 
@@ -326,13 +320,13 @@ export function openSession({
       const isOurs = isSignIn || payload.sessionId === state.sessionId;
       if (isOurs) {
         // The server ends the session of a cookie that came along, not that of a token that did not.
-        if (isSignIn && isCookie) farewells = [];
-        else if (isSignIn && refreshToken !== null) farewells.push(refreshToken);
+        if (isSignIn && isCookie) farewells.clear();
+        else if (isSignIn && refreshToken !== null) farewells.add(refreshToken);
         accept(payload, sentAt, false, isSignIn);
-      } else farewells.push(payload.refreshToken);
+      } else farewells.add(payload.refreshToken);
       return payload;
     });
-    void sendFarewells();
+    void farewells.send();
     await saved;
     return user;
   }
@@ -340,44 +334,11 @@ export function openSession({
   async function signOut(): Promise<void> {
     await begin();
     if (!isOver()) {
-      farewells.push(refreshToken);
+      farewells.add(refreshToken);
       end(planner.SignedOut, 0, null);
       if (isCookie) memory.set("session", OUT);
     }
-    await sendFarewells();
-  }
-
-  /** Whether a sign-out, perhaps another tab's, waits for the server to hear of it. Only a sign-in ends that. */
-  function hasLeft(): boolean {
-    return memory.get("session") === OUT;
-  }
-
-  async function sendFarewells(): Promise<void> {
-    if (farewells.length === 0) return;
-    const since = performance.now();
-    await lock(async () => {
-      // Who had the lock may have signed in: that is heard of a moment later.
-      if (performance.now() - since > NEWS_MS) await pause(NEWS_MS);
-      while (farewells.length > 0) {
-        const [refreshToken = null] = farewells;
-        try {
-          // Else somebody has signed in since, with the same cookie.
-          if (!isCookie || hasLeft())
-            read(
-              await exchange.send({
-                query: LOGOUT,
-                variables: { refreshToken },
-                limitMs: SIGN_OUT_LIMIT_MS,
-              }),
-            );
-        } catch {
-          hints.arm(clock.now() + SIGN_OUT_RETRY_MS);
-          return;
-        }
-        farewells.shift();
-        if (hasLeft()) memory.set("session", "");
-      }
-    });
+    await farewells.send();
   }
 
   /** COOKIE only: remembers, for all tabs, which session it is. */
@@ -420,8 +381,9 @@ export function openSession({
 
   /** Hands over to the WASM core's planner: after the first call, so that none waits for it. */
   function loadPlanner(): void {
-    if (!isStarted || isOver()) return;
-    _loading ??= import("./wasm/core.js")
+    if (!isStarted || isOver() || isLoading) return;
+    isLoading = true;
+    import("./wasm/core.js")
       .then(({ loadCore }) => loadCore())
       .then((run) => {
         plan = (numbers, ...event) => run((wasm) => wasm.plan([...numbers], ...event));
@@ -431,7 +393,7 @@ export function openSession({
       })
       .catch(() => {
         // Where WebAssembly is refused the session renews on demand.
-        _loading = undefined;
+        isLoading = false;
       });
   }
 
@@ -516,11 +478,6 @@ export function openSession({
   };
   clock.settle();
   return core;
-}
-
-/** Resolves after `ms`. */
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Resolves with the promise, or after `limitMs`. */
