@@ -84,8 +84,9 @@ export function openSession({
   /** BODY only: what renews the session. */
   let refreshToken: string | null = null;
   let saved: Promise<unknown> = Promise.resolve();
-  /** When a sign-in in another tab was heard of, by `performance.now()`. */
+  /** When a sign-in in another tab was heard of, by `performance.now()`, and which session ended last. */
   let newsAt = Number.NEGATIVE_INFINITY;
+  let gone: string | undefined;
 
   /** The session whose end and changes are listened for. */
   let watched: string | null = null;
@@ -192,11 +193,11 @@ export function openSession({
 
   /** Follows what other tabs have done, where this one was frozen and did not hear of it. */
   function follow(): void {
-    // Storage lags behind the channel, and would say for a moment that somebody else is signed in, or nobody.
+    // Storage lags behind the channel: for a moment it may say what was before.
     if (!isCookie || performance.now() - newsAt < LAG_MS) return;
     const held = memory.get("session");
     if (grant && held === null) remember(); // the app has emptied its storage
-    if (held === null || held === grant?.sessionId) return;
+    if (held === null || held === gone || held === grant?.sessionId) return;
     if (held !== "" && held !== OUT) {
       // Nothing of the session before is shown while the new one's token is on its way.
       if (grant) numbers = planner.UNKNOWN;
@@ -298,6 +299,7 @@ export function openSession({
 
   /** Ends the session in this tab; what the tabs share may be of one that began meanwhile. */
   function close(event: number, value: number, why: string | null): void {
+    gone = grant?.sessionId ?? gone;
     grant = refreshToken = null;
     reason = why;
     keep();

@@ -100,6 +100,27 @@ test("a request of a tab that heard nothing is not sent as somebody else", async
   expect(tab.session.state.sessionId).toBe("session-2");
 });
 
+test("storage that lags behind the word of an end brings nobody back", async () => {
+  const [first, second] = (await openAll(1)) as [Client, Client];
+  await first.logout();
+  await until("the other knows", () => second.session.state.status === "signed-out");
+  page.storage.set(FLAG, "session-1");
+  page.fire("focus");
+  expect(await second.session.token()).toBeNull();
+  expect(second.session.state.status).toBe("signed-out");
+  expect(server.count("Refresh")).toBe(0);
+});
+
+test("storage that lags behind the word of a sign-in signs nobody out", async () => {
+  const [first, second] = (await openAll(1)) as [Client, Client];
+  page.storage.set(FLAG, "");
+  page.fire("focus");
+  expect([first, second].map(({ session }) => session.state.status)).toEqual([
+    "signed-out",
+    "live",
+  ]);
+});
+
 test("an answer that comes late never puts the session before back", async () => {
   const tab = open();
   await tab.login(ana);
