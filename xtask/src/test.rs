@@ -90,7 +90,7 @@ impl Part {
             }
             Self::Types => {
                 npm::build(project, step)?;
-                run("npm", "run check --workspaces")
+                run("npm", "run check --workspaces --if-present")
             }
             Self::Client => {
                 npm::build(project, step)?;
