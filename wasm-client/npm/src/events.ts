@@ -245,7 +245,8 @@ export class Watch {
   }
 
   #send(message: object): void {
-    this.#socket?.send(JSON.stringify(message));
+    // The browser closes the socket of a frozen page, and tells no sooner than it thaws.
+    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(message));
   }
 
   /** The one timer: for whatever is waited for now. */

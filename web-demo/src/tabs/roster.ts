@@ -51,9 +51,12 @@ function subscribe(notify: () => void): () => void {
   return () => listeners.delete(notify);
 }
 
+/** Where the browser has no channels this tab knows of itself only. */
 function open(): void {
-  channel = new BroadcastChannel("countersign-demo");
-  channel.onmessage = ({ data }: MessageEvent<Message>) => hear(data);
+  if (typeof BroadcastChannel !== "undefined") {
+    channel = new BroadcastChannel("countersign-demo");
+    channel.onmessage = ({ data }: MessageEvent<Message>) => hear(data);
+  }
   ask();
   announce();
 }
