@@ -122,6 +122,7 @@ export function openExchange(options: ClientOptions, url: URL): Exchange {
       let asked = hello();
       await lock(
         async () => {
+          if (signal.aborted) return;
           // Whoever had to queue asks again: the tab that held the lock has a token by now.
           if (performance.now() - since > HELLO_LIMIT_MS) asked = hello();
           await asked;
