@@ -1,3 +1,4 @@
+import { abortable } from "./abortable.js";
 import type { Engine } from "./engine.js";
 import { toCountersignError } from "./error.js";
 import { type Exchange, openExchange } from "./exchange.js";
@@ -88,7 +89,7 @@ export function createClient(options: ClientOptions): Client {
       isStarted = false;
       engine?.dispose();
     },
-    token: via("token"),
+    token: async (options) => (await abortable(load(), options?.signal)).token(options),
     signOut: via("signOut"),
   };
   return {

@@ -43,7 +43,9 @@ export function createFarewells(
   }
 
   return {
-    add: (refreshToken) => void waiting.push(refreshToken),
+    add(refreshToken) {
+      if (!waiting.includes(refreshToken)) waiting.push(refreshToken);
+    },
     clear() {
       waiting = [];
     },

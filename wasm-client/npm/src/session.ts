@@ -1,3 +1,4 @@
+import { abortable } from "./abortable.js";
 import type { AuthPayload } from "./auth.js";
 import { checkGrant, endsSession } from "./auth.js";
 import { createClock } from "./clock.js";
@@ -188,6 +189,12 @@ export function openSession({
     follow();
     advance(event);
     if (event === planner.Woke) loadPlanner();
+    sayFarewell();
+  }
+
+  /** Tells the server of sign-outs, and of another tab's that may have been closed since. */
+  function sayFarewell(): void {
+    if (isCookie && memory.get("session") === OUT) farewells.add(null);
     void farewells.send();
   }
 
@@ -204,10 +211,8 @@ export function openSession({
       grant = null;
       if (isOver() || numbers === planner.UNKNOWN) step(planner.Started, 1);
     } else if (!isOver()) {
-      // Perhaps nobody is left of those who signed out.
-      if (held === OUT) farewells.add(null);
       close(grant ? planner.SignedOut : planner.Refused, 1, grant && "LOGGED_OUT");
-      void farewells.send();
+      sayFarewell();
     }
   }
 
@@ -490,15 +495,4 @@ async function within(promise: Promise<unknown>, limitMs: number): Promise<void>
   });
   await Promise.race([promise, limit]);
   clearTimeout(timer);
-}
-
-/** The promise's outcome, or the signal's reason if that aborts first; the work goes on for others. */
-function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-    if (signal.aborted) stop();
-  });
 }

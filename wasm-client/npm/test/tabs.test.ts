@@ -100,6 +100,17 @@ test("a request of a tab that heard nothing is not sent as somebody else", async
   expect(tab.session.state.sessionId).toBe("session-2");
 });
 
+test("a sign-out without network is told by whatever tab is left", async () => {
+  const [first, second] = (await openAll(1)) as [Client, Client];
+  server.on("Logout", (_, response) => response.destroy());
+  await first.logout();
+  first.session.dispose();
+  await until("the other knows", () => second.session.state.status === "signed-out");
+  server.on("Logout", null);
+  page.fire("online");
+  await until("the server knows", () => server.sessionEnded !== null);
+});
+
 test("storage that lags behind the word of an end brings nobody back", async () => {
   const [first, second] = (await openAll(1)) as [Client, Client];
   await first.logout();
