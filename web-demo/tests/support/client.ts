@@ -192,6 +192,14 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
   },
 });
 
+/** Has a page's channels tell and hear nothing, as those of a page do that is kept for the way back. */
+export function deafen(): void {
+  globalThis.BroadcastChannel = class extends EventTarget {
+    postMessage(): void {}
+    close(): void {}
+  } as unknown as typeof BroadcastChannel;
+}
+
 /** Gives a page clocks that a test can set: `step` the one on the wall, `pass` all of them. */
 function installClocks(ahead: number): void {
   const RealDate = Date;
