@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { expect, test } from "../support/client.ts";
+import { deafen, expect, test } from "../support/client.ts";
 import { DEMO } from "../support/server.ts";
 
 test.use({ settings: { COUNTERSIGN_HTTP__ASSETS: DEMO } });
@@ -29,8 +29,7 @@ for (const { which, isKept } of [
     ana,
   }) => {
     await context.addInitScript(noteReturn);
-    if (isKept)
-      await context.addInitScript(() => Reflect.deleteProperty(globalThis, "BroadcastChannel"));
+    if (isKept) await context.addInitScript(deafen);
     const page = await context.newPage();
     await page.goto(`${wire.origin}/sign-in`);
     await page.getByLabel("E-mail").fill(ana.email);

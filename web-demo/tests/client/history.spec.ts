@@ -1,4 +1,4 @@
-import { expect, expectAll, expectUser, type Tab, test } from "../support/client.ts";
+import { deafen, expect, expectAll, expectUser, type Tab, test } from "../support/client.ts";
 
 const HOUR = 3_600_000;
 
@@ -29,15 +29,14 @@ test("the back button brings a page back as it was, and its session lives on", a
   expect(wire.count("Refresh")).toBe(1);
 });
 
-// A message on its channel makes Chromium drop a page that it kept, and load it anew: so the tests run without a channel too.
+// A message on its channel makes Chromium drop a page that it kept, and load it anew. Others leave the message out.
 for (const { which, isKept } of [
   { which: "that is loaded anew", isKept: false },
   { which: "that was kept", isKept: true },
 ]) {
   test.describe(`on a page ${which}`, () => {
     test.beforeEach(async ({ context }) => {
-      if (isKept)
-        await context.addInitScript(() => Reflect.deleteProperty(globalThis, "BroadcastChannel"));
+      if (isKept) await context.addInitScript(deafen);
     });
 
     test("the back button shows no name after a sign-out on the next page of the tab", async ({

@@ -275,7 +275,7 @@ for (const { missing, remove, opening, using } of [
           throw new DOMException("Access is denied", "SecurityError");
         },
       }),
-    opening: 8,
+    opening: 1,
     using: 1,
   },
 ]) {

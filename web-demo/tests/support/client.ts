@@ -154,26 +154,25 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
   // Pictures for a trace would keep every tab visible.
   trace: ["off", { scope: "worker" }],
 
-  context: async ({ guard, launchOptions }, use) => {
+  context: async ({ guard, launchOptions, wire }, use) => {
     // Chromium says so of every socket that it breaks in a page that it freezes or keeps for the way back.
     guard.tolerate(/Page entered Back-Forward Cache/);
     const chromium = await Chromium.start(launchOptions.executablePath ?? "chromium");
     await guard.watch(chromium.context);
     await use(chromium.context);
     await chromium.stop();
+    wire.reset();
   },
 
   baseURL: async ({ wire }, use) => use(wire.origin),
 
   open: async ({ context, wire, clockAhead }, use) => {
-    wire.reset();
     await context.addInitScript(installClocks, clockAhead);
     await use(async (query = "") => {
       const page = await context.newPage();
       await page.goto(`${wire.origin}/?${query}`);
       return new Tab(page);
     });
-    wire.reset();
   },
 
   openAll: async ({ open }, use) => {
@@ -191,6 +190,14 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     });
   },
 });
+
+/** Has a page's channels tell and hear nothing, as those of a page do that is kept for the way back. */
+export function deafen(): void {
+  globalThis.BroadcastChannel = class extends EventTarget {
+    postMessage(): void {}
+    close(): void {}
+  } as unknown as typeof BroadcastChannel;
+}
 
 /** Gives a page clocks that a test can set: `step` the one on the wall, `pass` all of them. */
 function installClocks(ahead: number): void {

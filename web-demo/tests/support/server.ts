@@ -67,9 +67,16 @@ export class Server {
       );
     }
     const folder = await mkdtemp(join(tmpdir(), "countersign-browser-"));
-    const server = new Server(binary, folder, await freePort(), settings);
-    await server.launch();
-    return server;
+    for (;;) {
+      const server = new Server(binary, folder, await freePort(), settings);
+      try {
+        await server.launch();
+        return server;
+      } catch (error) {
+        // Another program has taken the port since.
+        if (!server.output.includes("cannot listen")) throw error;
+      }
+    }
   }
 
   /** Starts the process, on the same port and database as before if it ran already. */
@@ -80,10 +87,15 @@ export class Server {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#process = child;
-    child.stdout?.on("data", (chunk) => this.#keep(chunk));
-    child.stderr?.on("data", (chunk) => this.#keep(chunk));
+    let isServing = false;
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on("data", (chunk: Buffer) => {
+        this.#keep(chunk);
+        isServing ||= chunk.includes("serving address");
+      });
     const deadline = Date.now() + START_LIMIT_MS;
-    while (!(await this.#isReady())) {
+    // Whoever else answers at this port does not say so here.
+    while (!isServing || !(await this.#isReady())) {
       if (child.exitCode !== null || Date.now() > deadline) {
         throw new Error(`The server did not become ready.\n${this.#output}`);
       }
