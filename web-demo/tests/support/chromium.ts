@@ -38,6 +38,10 @@ export class Chromium {
     const child = spawn(path, [...FLAGS, `--user-data-dir=${profile}`, "about:blank"], {
       stdio: ["ignore", "ignore", "pipe"],
     });
+    // A run that is broken off leaves none behind.
+    const end = () => child.kill();
+    process.once("exit", end);
+    child.once("exit", () => process.off("exit", end));
     for await (const line of createInterface(child.stderr)) {
       const endpoint = /^DevTools listening on (ws:\S+)/.exec(line)?.[1];
       if (endpoint === undefined) continue;
