@@ -83,7 +83,7 @@ export function actsOf(session: Core, exchange: Exchange): Acts {
       session.lock(async () => {
         check(grant);
         const answer = await send<T>({ query, variables, token: grant?.accessToken });
-        session.ended(session.state.sessionId, reason);
+        session.ended(grant?.sessionId ?? null, reason);
         return answer;
       }),
     );

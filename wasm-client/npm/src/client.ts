@@ -2,6 +2,7 @@ import { abortable } from "./abortable.js";
 import type { Engine } from "./engine.js";
 import { toCountersignError } from "./error.js";
 import { type Exchange, openExchange } from "./exchange.js";
+import { OUT } from "./memory.js";
 import type { Listeners } from "./session.js";
 import type { Client, ClientOptions, Session, SessionState } from "./types.js";
 
@@ -34,9 +35,9 @@ export function createClient(options: ClientOptions): Client {
   let isStarted = false;
 
   function load(): Promise<Engine> {
-    loading ??= open().catch((cause: unknown) => {
+    loading ??= open().catch((error: unknown) => {
       loading = undefined;
-      throw toCountersignError(cause);
+      throw error;
     });
     return loading;
   }
@@ -45,7 +46,9 @@ export function createClient(options: ClientOptions): Client {
     const url = new URL(options.endpoint, globalThis.location?.href);
     exchange ??= openExchange(options, url);
     if (exchange.isCookie && exchange.memory.mayHoldSession()) first ??= restore(exchange);
-    const { openEngine } = await import("./engine.js");
+    const { openEngine } = await import("./engine.js").catch((cause: unknown) => {
+      throw toCountersignError(cause);
+    });
     engine = openEngine({ ...options, exchange, url, listeners, first });
     return engine;
   }
@@ -63,11 +66,25 @@ export function createClient(options: ClientOptions): Client {
     });
   }
 
+  /** The engine's method `name`, with the engine loaded before it; a signal among its input ends the wait for that. */
   const via = <K extends keyof Engine>(name: K) =>
-    (async (...input: unknown[]) => {
-      const act = (await load())[name] as (...input: unknown[]) => unknown;
+    (async (...input: ({ signal?: unknown } | undefined)[]) => {
+      const signals = input.map((one) => one?.signal);
+      const signal = signals.filter((one) => one instanceof AbortSignal).pop();
+      const act = (await abortable(load(), signal))[name] as (...input: unknown[]) => unknown;
       return act(...input);
     }) as Engine[K];
+
+  /** Signs out; without an engine by a note, which the next page makes good. */
+  async function signOut(): Promise<void> {
+    try {
+      await (await load()).signOut();
+    } catch (error) {
+      if (!exchange?.isCookie) throw error;
+      exchange.memory.set("session", OUT);
+      exchange.notify();
+    }
+  }
 
   const session: Session = {
     get state() {
@@ -82,21 +99,25 @@ export function createClient(options: ClientOptions): Client {
       isStarted = true;
       load().then(
         ({ start }) => isStarted && start(),
-        () => setTimeout(() => isStarted && session.start(), LOAD_RETRY_MS),
+        (error) => {
+          if (!error.retriable) throw error;
+          setTimeout(() => isStarted && session.start(), LOAD_RETRY_MS);
+        },
       );
     },
     dispose() {
       isStarted = false;
       engine?.dispose();
+      exchange?.close();
     },
-    token: async (options) => (await abortable(load(), options?.signal)).token(options),
-    signOut: via("signOut"),
+    token: via("token"),
+    signOut,
   };
   return {
     session,
     register: via("register"),
     login: via("login"),
-    logout: via("signOut"),
+    logout: signOut,
     logoutEverywhere: via("logoutEverywhere"),
     changePassword: via("changePassword"),
     reauthenticate: via("reauthenticate"),

@@ -40,3 +40,9 @@ export function createClock(): Clock {
     },
   };
 }
+
+/** Starts to count milliseconds: by the clock that has moved further, as one of them stops in sleep and the other is set. */
+export function stopwatch(): () => number {
+  const began = [performance.now(), Date.now()] as const;
+  return () => Math.max(performance.now() - began[0], Date.now() - began[1]);
+}

@@ -39,6 +39,8 @@ const PROOF_LIMIT_MS = 1_000;
 const SILENCE_MS = 60_000;
 /** Only a stream that has stood for so long makes the next attempt an early one again. */
 const STEADY_MS = 30_000;
+/** How long a tab waits for the session that has replaced its own. */
+const REPLACED_MS = 1_000;
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 60_000;
 
@@ -188,8 +190,11 @@ export class Watch {
   }
 
   async #end(reason: string): Promise<void> {
-    // Perhaps by a sign-in of this tab, whose answer is on its way.
-    if (reason === "SESSION_REPLACED") await this.#session.lock(async () => {});
+    if (reason === "SESSION_REPLACED") {
+      // By a sign-in of this browser, most of the time, whose answer is on its way to this tab or another.
+      await this.#session.lock(async () => {});
+      await new Promise((resolve) => setTimeout(resolve, REPLACED_MS));
+    }
     this.#session.ended(this.#sessionId, reason);
   }
 

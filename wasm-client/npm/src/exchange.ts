@@ -1,3 +1,4 @@
+import { stopwatch } from "./clock.js";
 import type { JsonAnswer } from "./fetch-json.js";
 import { isPage, type Memory, newAttempt, openMemory } from "./memory.js";
 import { type Call, post } from "./post.js";
@@ -20,8 +21,8 @@ const REFRESH = `mutation Refresh($refreshToken: String, $attempt: String) { aut
 export interface Outcome {
   answer?: JsonAnswer;
   error?: unknown;
-  /** By `performance.now()`. */
-  sentAt: number;
+  /** How long ago the call was sent, in milliseconds. */
+  age(): number;
   /** The session that the browser held then. */
   held: string | null;
 }
@@ -134,13 +135,13 @@ export function openExchange(options: ClientOptions, url: URL): Exchange {
           const refreshToken = await prepare();
           if (signal.aborted) return;
           const held = memory.get("session");
-          const sentAt = performance.now();
+          const age = stopwatch();
           const variables = { refreshToken, attempt };
           const outcome = await send({ query: REFRESH, variables, limitMs: CALL_LIMIT_MS }).then(
             (answer) => ({ answer }),
             (error: unknown) => ({ error }),
           );
-          if (!signal.aborted) await take({ ...outcome, sentAt, held });
+          if (!signal.aborted) await take({ ...outcome, age, held });
         },
         TURN_LIMIT_MS,
         signal,

@@ -13,8 +13,8 @@ export interface Farewells {
   add(refreshToken: string | null): void;
   /** Somebody has signed in with the same cookie, which ended the session before. */
   clear(): void;
-  /** Tells the server, when it is this tab's turn. Never rejects. */
-  send(): Promise<void>;
+  /** Tells the server, when it is this tab's turn; one of now (`isOwn`) without delay. Never rejects. */
+  send(isOwn: boolean): Promise<void>;
 }
 
 /** `retry` is called when the server could not be told now. */
@@ -49,13 +49,13 @@ export function createFarewells(
     clear() {
       waiting = [];
     },
-    async send() {
+    async send(isOwn) {
       if (waiting.length === 0) return;
       const since = performance.now();
       await lock(async () => {
         // Whoever had the lock may have signed in: that is heard of a moment later.
-        if (performance.now() - since > NEWS_MS)
-          await new Promise((resolve) => setTimeout(resolve, NEWS_MS));
+        const isAlone = isOwn && performance.now() - since < NEWS_MS;
+        if (isCookie && !isAlone) await new Promise((resolve) => setTimeout(resolve, NEWS_MS));
         await tellAll().catch(retry);
       });
     },

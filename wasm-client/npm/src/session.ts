@@ -1,7 +1,7 @@
 import { abortable } from "./abortable.js";
 import type { AuthPayload } from "./auth.js";
 import { checkGrant, endsSession } from "./auth.js";
-import { createClock } from "./clock.js";
+import { createClock, stopwatch } from "./clock.js";
 import { CountersignError, toCountersignError } from "./error.js";
 import type { Watch } from "./events.js";
 import type { Exchange, Outcome } from "./exchange.js";
@@ -123,7 +123,8 @@ export function openSession({
     if (message.type === "ended") ended(message.sessionId, message.reason, true);
     else if (exchange.isCurrent(message)) {
       if (!isLater(message.grant)) return;
-      take(message.grant, message.age, true);
+      const late = Math.max(0, Date.now() - message.at);
+      take(message.grant, message.age + late, true);
       if (!message.isNew) return;
       farewells.clear();
       newsAt = performance.now();
@@ -138,7 +139,8 @@ export function openSession({
 
   /** Gives the other tabs a grant. */
   function tell(grant: AuthPayload, isNew: boolean): void {
-    exchange.tell({ type: "grant", grant, age: clock.now() - numbers[1], isNew });
+    const age = clock.now() - numbers[1];
+    exchange.tell({ type: "grant", grant, age, at: Date.now(), isNew });
   }
 
   async function getGrant({
@@ -194,8 +196,8 @@ export function openSession({
 
   /** Tells the server of sign-outs, and of another tab's that may have been closed since. */
   function sayFarewell(): void {
-    if (isCookie && memory.get("session") === OUT) farewells.add(null);
-    void farewells.send();
+    if (isCookie && isOver() && memory.get("session") === OUT) farewells.add(null);
+    void farewells.send(false);
   }
 
   /** Follows what other tabs have done, where this one was frozen and did not hear of it. */
@@ -241,14 +243,14 @@ export function openSession({
   }
 
   /** Takes over what came of a refresh. */
-  async function settle({ answer, error, sentAt, held }: Outcome): Promise<void> {
+  async function settle({ answer, error, age, held }: Outcome): Promise<void> {
     await begin();
     const holds = memory.get("session");
     try {
       if (!answer) throw error;
       const payload = checkGrant(read<{ auth: AuthPayload }>(answer).auth);
       if (holds !== held && holds !== payload.sessionId) throw undefined;
-      accept(payload, sentAt, true, grant !== null && grant.sessionId !== payload.sessionId);
+      accept(payload, age(), true, grant !== null && grant.sessionId !== payload.sessionId);
     } catch (cause) {
       // Another tab may have signed in or out meanwhile.
       follow();
@@ -257,10 +259,10 @@ export function openSession({
   }
 
   /** Takes over a grant of the server's own. */
-  function accept(payload: AuthPayload, sentAt: number, isRenewal: boolean, isNew: boolean): void {
+  function accept(payload: AuthPayload, age: number, isRenewal: boolean, isNew: boolean): void {
     refreshToken = payload.refreshToken;
     memory.set("attempt", null);
-    take(payload, performance.now() - sentAt, isRenewal);
+    take(payload, age, isRenewal);
     remember();
     keep();
     tell(payload, isNew);
@@ -314,14 +316,15 @@ export function openSession({
 
   function ended(sessionId: string | null, why: string, isTold = false): void {
     if (!grant || grant.sessionId !== sessionId) return;
-    if (isTold) close(planner.SignedOut, 0, why);
+    // What the tabs share is then the new session's, or about to be.
+    if (isTold || why === "SESSION_REPLACED") close(planner.SignedOut, 0, why);
     else end(planner.SignedOut, 0, why);
   }
 
   async function obtain(call: () => Promise<AuthPayload>, isSignIn = false): Promise<User> {
     await begin();
     const { user } = await lock(async () => {
-      const sentAt = performance.now();
+      const age = stopwatch();
       const payload = await call();
       // Else this session was signed out meanwhile, with a refresh token that is now worthless.
       const isOurs = isSignIn || payload.sessionId === state.sessionId;
@@ -329,11 +332,11 @@ export function openSession({
         // The server ends the session of a cookie that came along, not that of a token that did not.
         if (isSignIn && isCookie) farewells.clear();
         else if (isSignIn && refreshToken !== null) farewells.add(refreshToken);
-        accept(payload, sentAt, false, isSignIn);
+        accept(payload, age(), false, isSignIn);
       } else farewells.add(payload.refreshToken);
       return payload;
     });
-    void farewells.send();
+    void farewells.send(false);
     await saved;
     return user;
   }
@@ -345,7 +348,8 @@ export function openSession({
       end(planner.SignedOut, 0, null);
       if (isCookie) memory.set("session", OUT);
     }
-    await farewells.send();
+    await farewells.send(true);
+    await saved;
   }
 
   /** COOKIE only: remembers, for all tabs, which session it is. */

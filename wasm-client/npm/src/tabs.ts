@@ -1,10 +1,12 @@
 import type { AuthPayload } from "./auth.js";
 
-/** A token that was got `age` milliseconds ago; `isNew` when it is of another session than before. */
+/** A token that was `age` milliseconds old at the time `at`; `isNew` when it is of another session than before. */
 export interface Granted {
   type: "grant";
   grant: AuthPayload;
   age: number;
+  /** A tab that is busy hears late. Milliseconds since 1970. */
+  at: number;
   isNew: boolean;
 }
 
