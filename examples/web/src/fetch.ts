@@ -21,12 +21,14 @@ function show({ status, user, sessionId }: SessionState): void {
   if (sessionId === shown) return;
   shown = sessionId;
   find("#devices").textContent = "";
-  if (user !== null) void showDevices();
+  // Without an answer the line stays empty.
+  if (user !== null) showDevices(sessionId).catch(() => {});
 }
 
-async function showDevices(): Promise<void> {
+async function showDevices(sessionId: string | null): Promise<void> {
   const { sessions } = await client.request<{ sessions: unknown[] }>("{ sessions { id } }");
-  find("#devices").textContent = `Devices: ${sessions.length}`;
+  // Somebody else may be signed in by now.
+  if (sessionId === shown) find("#devices").textContent = `Devices: ${sessions.length}`;
 }
 
 /** Does what a form says, and shows why it could not be done. */

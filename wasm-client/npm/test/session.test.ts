@@ -98,6 +98,24 @@ test("every part of a server's error arrives", async () => {
   expect(error.message).toBe("refused");
 });
 
+test("an endpoint that is no address is told as such", async () => {
+  const client = connect({ endpoint: "/graphql" });
+  await expect(client.session.token()).rejects.toBeInstanceOf(TypeError);
+});
+
+test("a script that signs out has forgotten the token when that is done", async () => {
+  let stored: string | null = null;
+  const set = async (token: string | null) => {
+    await sleep(50);
+    stored = token;
+  };
+  const client = connect({ refreshTokenStore: { get: () => stored, set } });
+  await client.login(ana);
+  server.on("Logout", (_, response) => response.destroy());
+  await client.logout();
+  expect(stored).toBeNull();
+});
+
 test("nobody is signed in before anybody was", async () => {
   const client = connect();
   expect(client.session.state.status).toBe("restoring");

@@ -180,6 +180,41 @@ test("where nothing can be stored a tab still takes over what another has", asyn
   expect(server.count("Refresh")).toBe(0);
 });
 
+test("a tab that hears late counts the time that it did not hear", async () => {
+  const tab = open();
+  await tab.login(ana);
+  const channel = new BroadcastChannel("countersign:default");
+  const grant = { ...server.grant(), accessToken: "access-9", refreshToken: null };
+  const at = Date.now() - 50_000;
+  channel.postMessage({ type: "grant", grant, age: 1_000, at, isNew: false });
+  channel.close();
+  await until("it has heard", () => tab.session.state.renewals === 1);
+  const left = (tab.session.state.expiresAt ?? 0) - Date.now();
+  expect(left).toBeGreaterThan(5_000);
+  expect(left).toBeLessThanOrEqual(9_000);
+});
+
+test("a session that is replaced is not looked at as ended", async () => {
+  const [first, second] = (await openAll(1)) as [Client, Client];
+  const listening = open({ events: true });
+  await until("its stream stands", () => server.streams.open.length === 1);
+  const seen: string[] = [];
+  for (const tab of [first, second, listening])
+    tab.session.on(({ status, sessionId }) => seen.push(`${status} ${sessionId}`));
+  server.once("Login", () => {
+    server.sessionId = "session-2";
+    server.streams.end("SESSION_REPLACED");
+    return false;
+  });
+  await first.login(ana);
+  await until("all have followed", () =>
+    [first, second, listening].every(({ session }) => session.state.sessionId === "session-2"),
+  );
+  await sleep(1_200);
+  expect(new Set(seen)).toEqual(new Set(["live session-2"]));
+  expect(page.storage.get(FLAG)).toBe("session-2");
+});
+
 test("a clock that is set forward while the stream stands costs no refresh", async () => {
   const tab = open({ events: true });
   await tab.login(ana);

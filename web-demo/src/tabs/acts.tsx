@@ -25,7 +25,7 @@ export function Acts() {
 
   async function hold() {
     setHolding(true);
-    await holdLock();
+    await holdLock().catch((error: unknown) => setProblem(messageFor(error)));
     setHolding(false);
   }
 

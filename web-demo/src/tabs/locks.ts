@@ -15,8 +15,12 @@ export interface Locks {
 
 const FREE: Locks = { holder: null, waiting: [], spareHolder: null };
 
-/** The browser's name for this tab among holders of locks, learnt by a lock that is held for a moment. */
+/**
+ * The browser's name for this tab among holders of locks, learnt by a lock that is held for a moment; null where the browser
+ * has no locks, as over plain http.
+ */
 export async function findClientId(): Promise<string | null> {
+  if (!("locks" in navigator)) return null;
   const name = `countersign-demo:${crypto.randomUUID()}`;
   return navigator.locks.request(name, async () => {
     const { held = [] } = await navigator.locks.query();
@@ -39,6 +43,7 @@ export function useLocks(): Locks {
 }
 
 async function look(): Promise<Locks> {
+  if (!("locks" in navigator)) return FREE;
   const { held = [], pending = [] } = await navigator.locks.query();
   const holderOf = (name: string) => held.find((lock) => lock.name === name)?.clientId ?? null;
   return {
