@@ -71,18 +71,3 @@ for (const [name, clockAhead] of [
     expectCalls(wire, { Refresh: 1, Me: 6 });
   });
 }
-
-test("tabs whose clocks were set apart hear of each other's grants all the same", async ({
-  open,
-  ana,
-  wire,
-}) => {
-  const [first, second] = [await open(), await open()];
-  await first.stepClock(2 * HOUR);
-  await second.stepClock(-2 * HOUR);
-  await first.signIn(ana);
-  await expectUser([second], ana);
-  await second.renew();
-  await use([first, second], ana);
-  expectCalls(wire, { Refresh: 1, Me: 2 });
-});

@@ -222,10 +222,10 @@ test("a request that waits for a token is not sent as the user who signed in mea
   const [first, second] = [await open(), await open()];
   await first.signIn(ana);
   await expectUser([second], ana);
+  for (const tab of [first, second]) await tab.passTime(HOUR);
   const held = wire.holdAnswer("Login");
   const signedIn = second.signIn(bob);
   await held.arrived;
-  await first.passTime(HOUR);
   const asked = first.me();
   held.release();
   await signedIn;
