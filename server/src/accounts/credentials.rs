@@ -8,21 +8,22 @@ use crate::values::{Identity, Peer, Secret};
 
 impl Accounts {
     /// Proves the password again. Only the access token of this grant says so, and the session's earlier refresh tokens are
-    /// worthless.
+    /// worthless. Whoever loses the answer renews with the token that they have and the same `attempt` key.
     ///
     /// # Errors
-    /// [`AccountError::BadCredentials`]; [`AccountError::Busy`] when too many passwords are being checked.
+    /// [`SessionError::AttemptInvalid`]; [`AccountError::BadCredentials`]; [`AccountError::Busy`] when too many passwords are being checked.
     pub async fn reauthenticate(
         &self,
         caller: &Identity,
         password: &Secret,
+        attempt: Option<&str>,
         peer: &Peer,
     ) -> Result<Grant, AccountError> {
+        let nonce = self.sessions.new_nonce(attempt)?;
         let user = self.verified(caller, password, peer).await?;
         let event = self.own_event(AuthEventKind::Reauthenticated, caller, peer);
         let proof = self.proof(caller, &user, event);
         let now = proof.now;
-        let nonce = self.sessions.new_nonce();
         let renewed = self.storage.renew_proven(proof, &nonce).await;
         let (user, session) = renewed.map_err(unproven)?;
         let hash = user.password_hash.clone();
@@ -39,8 +40,10 @@ impl Accounts {
         caller: &Identity,
         current: &Secret,
         new: &Secret,
+        attempt: Option<&str>,
         peer: &Peer,
     ) -> Result<Grant, AccountError> {
+        let nonce = self.sessions.new_nonce(attempt)?;
         let user = self.verified(caller, current, peer).await?;
         let hash = self.hash_new_for(&user, new).await?;
         let event = self.own_event(AuthEventKind::PasswordChanged, caller, peer);
@@ -49,7 +52,6 @@ impl Accounts {
         let ended = self
             .sessions
             .ended_by(AuthEventKind::SessionRevoked, caller, peer);
-        let nonce = self.sessions.new_nonce();
         let written = self
             .storage
             .change_password(proof, &hash, &nonce, &ended)

@@ -42,12 +42,22 @@ impl CredentialMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The password of the account.", secret)] password: String,
+        #[graphql(
+            desc = "A random text of 16 bytes or more, stored before it is sent: where the answer is lost, a refresh with the same text gets it.",
+            secret
+        )]
+        attempt: Option<String>,
     ) -> Result<AuthPayload> {
         let caller = ctx.caller().identity()?;
         check_cookie(ctx, caller).await?;
         let grant = ctx
             .accounts()
-            .reauthenticate(caller, &Secret::new(password), ctx.peer())
+            .reauthenticate(
+                caller,
+                &Secret::new(password),
+                attempt.as_deref(),
+                ctx.peer(),
+            )
             .await;
         Ok(answer(ctx, grant.map_err(public)?))
     }
@@ -58,6 +68,11 @@ impl CredentialMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The old and the new password.")] input: ChangePasswordInput,
+        #[graphql(
+            desc = "A random text of 16 bytes or more, stored before it is sent: where the answer is lost, a refresh with the same text gets it.",
+            secret
+        )]
+        attempt: Option<String>,
     ) -> Result<AuthPayload> {
         let caller = ctx.caller().identity()?;
         check_cookie(ctx, caller).await?;
@@ -65,7 +80,7 @@ impl CredentialMutation {
         let new = Secret::new(input.new_password);
         let grant = ctx
             .accounts()
-            .change_password(caller, &current, &new, ctx.peer())
+            .change_password(caller, &current, &new, attempt.as_deref(), ctx.peer())
             .await;
         Ok(answer(ctx, grant.map_err(public)?))
     }

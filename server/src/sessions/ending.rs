@@ -16,7 +16,7 @@ impl Sessions {
         reason: Reason,
         peer: &Peer,
     ) -> Result<(), SessionError> {
-        match self.authenticate(presented, peer).await? {
+        match self.authenticate(presented, None, peer).await? {
             Some((_, session, user)) => self.end(session.id, user.id, reason, peer).await,
             None => Ok(()),
         }

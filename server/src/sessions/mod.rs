@@ -27,7 +27,7 @@ pub use error::{AccessError, SessionError};
 pub use events::{Events, SessionEvent, SessionEventKind};
 pub use feed::Feed;
 pub use refresh_token::RefreshToken;
-use reuse::{Verdict, comes_from_elsewhere, judge};
+use reuse::{Verdict, comes_from_elsewhere, is_same_call, judge};
 use standing::Lookups;
 pub use throttle::{Booked, Target, Throttle};
 pub use watch::{Report, Watch};
@@ -136,6 +136,7 @@ impl Sessions {
             ended_at: None,
             ip_address: peer.ip.map(|ip| ip.to_string()),
             user_agent: peer.user_agent.clone(),
+            nonce_before: None,
         }
     }
 
@@ -241,7 +242,7 @@ impl Sessions {
         let attempt_hash = attempt.map(hash_attempt).transpose()?;
         let now = self.clock.now();
         let (token, mut session, user) = self
-            .authenticate(presented, peer)
+            .authenticate(presented, attempt_hash.as_deref(), peer)
             .await?
             .filter(|(_, session, _)| session.transport == transport)
             .ok_or(SessionError::RefreshInvalid)?;
@@ -281,7 +282,7 @@ impl Sessions {
     ) -> Result<Grant, SessionError> {
         let found = self.storage.find_session(&token.session).await?;
         let (session, user) = found
-            .filter(|(session, _)| token.is_authentic(&self.tokens.ring(), &session.nonce))
+            .filter(|(session, _)| self.is_of(token, session, attempt_hash))
             .ok_or(SessionError::RefreshInvalid)?;
         if session.ended_at.is_some() || user.disabled_at.is_some() {
             return Err(SessionError::Ended);
@@ -343,6 +344,7 @@ impl Sessions {
     async fn authenticate(
         &self,
         presented: &str,
+        attempt_hash: Option<&str>,
         peer: &Peer,
     ) -> Result<Option<(RefreshToken, SessionRow, UserRow)>, SessionError> {
         let ring = self.tokens.ring();
@@ -350,11 +352,25 @@ impl Sessions {
             return Ok(None);
         };
         let found = self.storage.find_session(&token.session).await?;
-        let authentic = found.filter(|(session, _)| token.is_authentic(&ring, &session.nonce));
+        let authentic = found.filter(|(session, _)| self.is_of(&token, session, attempt_hash));
         if authentic.is_none() {
             self.throttle.note_failure(peer).await;
         }
         Ok(authentic.map(|(session, user)| (token, session, user)))
+    }
+
+    /// Whether we issued the token for the session's nonce; or for the one before, where the call is the one that replaced it.
+    fn is_of(
+        &self,
+        token: &RefreshToken,
+        session: &SessionRow,
+        attempt_hash: Option<&str>,
+    ) -> bool {
+        let ring = self.tokens.ring();
+        token.is_authentic(&ring, &session.nonce)
+            || (is_same_call(session, token.generation, attempt_hash)
+                && (session.nonce_before.as_deref())
+                    .is_some_and(|nonce| token.is_authentic(&ring, nonce)))
     }
 
     /// How the refresh token of the caller's session travels.
@@ -369,12 +385,16 @@ impl Sessions {
             .ok_or(SessionError::Ended)
     }
 
-    /// What makes a session's earlier refresh tokens worthless.
-    pub(crate) fn new_nonce(&self) -> NewNonce {
-        NewNonce {
+    /// What makes a session's earlier refresh tokens worthless, but for the repeat of the call with the key `attempt`.
+    ///
+    /// # Errors
+    /// [`SessionError::AttemptInvalid`].
+    pub(crate) fn new_nonce(&self, attempt: Option<&str>) -> Result<NewNonce, SessionError> {
+        Ok(NewNonce {
             nonce: BASE64URL.encode(random::<32>(&*self.rng)),
+            attempt_hash: attempt.map(hash_attempt).transpose()?,
             refresh_expires_at: self.clock.now() + self.settings.refresh_ttl,
-        }
+        })
     }
 
     /// Deletes sessions that expired more than a day ago, and revocations and counted tries that do not matter any more;

@@ -31,7 +31,7 @@ pub fn judge(
     grace: Duration,
 ) -> Verdict {
     let behind = session.generation - presented;
-    if behind == 1 && attempt_hash.is_some() && attempt_hash == session.attempt_hash.as_deref() {
+    if is_same_call(session, presented, attempt_hash) {
         return Verdict::SameCall;
     }
     let superseded_at = match behind {
@@ -57,6 +57,13 @@ pub fn judge(
             foreign: Some(count),
         }
     }
+}
+
+/// Whether a call with this key made the session's generation out of the one that was `presented`.
+pub fn is_same_call(session: &SessionRow, presented: i64, attempt_hash: Option<&str>) -> bool {
+    session.generation - presented == 1
+        && attempt_hash.is_some()
+        && attempt_hash == session.attempt_hash.as_deref()
 }
 
 /// Whether a call comes from another network or another browser than the last one that renewed the session.
@@ -97,6 +104,7 @@ mod tests {
             ended_at: None,
             ip_address: Some("203.0.113.7".to_owned()),
             user_agent: None,
+            nonce_before: None,
         }
     }
 

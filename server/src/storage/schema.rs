@@ -32,6 +32,7 @@ diesel::table! {
         ended_at -> Nullable<BigInt>,
         ip_address -> Nullable<Text>,
         user_agent -> Nullable<Text>,
+        nonce_before -> Nullable<Text>,
     }
 }
 

@@ -55,6 +55,9 @@ pub struct SessionRow {
     pub ip_address: Option<String>,
     /// The `User-Agent` that it was last used with.
     pub user_agent: Option<String>,
+    /// The nonce before, where the last generation came with a new one.
+    #[debug("[redacted]")]
+    pub nonce_before: Option<String>,
 }
 
 impl SessionRow {
@@ -125,6 +128,9 @@ pub struct NewNonce {
     /// 32 random bytes in base64url.
     #[debug("[redacted]")]
     pub nonce: String,
+    /// The hash of the call's attempt key.
+    #[debug("[redacted]")]
+    pub attempt_hash: Option<String>,
     /// The new end of the sliding life, where the absolute one is not sooner.
     pub refresh_expires_at: UnixMillis,
 }
@@ -218,6 +224,7 @@ impl Storage {
                 .filter(alive!(rotation.now))
                 .set((
                     sessions::generation.eq(rotation.generation + 1),
+                    sessions::nonce_before.eq(None::<String>),
                     sessions::attempt_hash.eq(&rotation.attempt_hash),
                     sessions::rotated_before_at.eq(sessions::rotated_at),
                     sessions::rotated_at.eq(rotation.now.0),

@@ -60,8 +60,9 @@ macro_rules! renew_nonce {
         diesel::update(sessions::table.find(&id))
             .set((
                 sessions::nonce.eq(&$renewal.nonce),
+                sessions::nonce_before.eq(sessions::nonce.nullable()),
                 sessions::generation.eq(sessions::generation + 1),
-                sessions::attempt_hash.eq(None::<String>),
+                sessions::attempt_hash.eq(&$renewal.attempt_hash),
                 sessions::rotated_before_at.eq(sessions::rotated_at),
                 sessions::rotated_at.eq($now.0),
                 sessions::refresh_expires_at.eq(refresh_expires_at.0),

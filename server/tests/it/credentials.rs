@@ -259,3 +259,102 @@ async fn the_cookie_of_somebody_else_stays() {
         .await
         .signed_in();
 }
+
+/// Both acts that give a session a new nonce, with their variables and the attempt key.
+fn acts(attempt: &str) -> [(String, Value); 2] {
+    let with = |mut variables: Value| {
+        variables["attempt"] = json!(attempt);
+        variables
+    };
+    let keyed = |query: String| {
+        query
+            .replace("mutation(", "mutation($attempt: String, ")
+            .replace("(password: ", "(attempt: $attempt, password: ")
+            .replace("(input: ", "(attempt: $attempt, input: ")
+    };
+    [
+        (
+            keyed(reauthenticate()),
+            with(json!({ "password": PASSWORD })),
+        ),
+        (keyed(change()), with(passwords(PASSWORD, NEW))),
+    ]
+}
+
+const ATTEMPT: &str = "attempt-0123456789abcdef";
+
+#[tokio::test]
+async fn a_lost_answer_is_given_by_a_refresh_with_its_attempt_key() {
+    for app in TestApp::builder().on_each_database().await {
+        for (number, (query, variables)) in acts(ATTEMPT).into_iter().enumerate() {
+            let ana = app.register(&format!("ana{number}@example.com")).await;
+            let old = app.refresh(&ana.refresh_token).await.signed_in();
+            let lost = app
+                .run_as(&old.access_token, &query, variables)
+                .await
+                .signed_in();
+            app.clock.advance_secs(3 * 3600);
+            let invalid = ("UNAUTHENTICATED", "REFRESH_INVALID");
+            for worthless in [
+                app.refresh(&old.refresh_token).await,
+                app.refresh_attempt(&old.refresh_token, "another-attempt-0123456789")
+                    .await,
+                app.refresh_attempt(&ana.refresh_token, ATTEMPT).await,
+            ] {
+                assert_eq!(worthless.error(), invalid, "and the session stands");
+            }
+            for _ in 0..2 {
+                let again = app.refresh_attempt(&old.refresh_token, ATTEMPT).await;
+                let again = again.signed_in();
+                assert_eq!(again.session_id, ana.session_id);
+                assert_eq!(again.refresh_token, lost.refresh_token);
+                assert!(works(&app, &again).await);
+            }
+            let next = app
+                .refresh_attempt(&lost.refresh_token, ATTEMPT)
+                .await
+                .signed_in();
+            let late = app.refresh_attempt(&old.refresh_token, ATTEMPT).await;
+            assert_eq!(late.error(), invalid, "two generations later");
+            app.refresh(&next.refresh_token).await.signed_in();
+        }
+        let kept = app
+            .database
+            .texts("SELECT id AS text FROM sessions WHERE nonce_before IS NOT NULL")
+            .await;
+        assert!(kept.is_empty(), "the next renewal forgets the nonce before");
+    }
+}
+
+#[tokio::test]
+async fn an_act_without_an_attempt_key_cannot_be_repeated() {
+    for app in TestApp::builder().on_each_database().await {
+        let ana = app.register("ana@example.com").await;
+        let password = json!({ "password": PASSWORD });
+        let proven = app
+            .run_as(&ana.access_token, &reauthenticate(), password)
+            .await
+            .signed_in();
+        for attempt in [None, Some(ATTEMPT)] {
+            assert_eq!(
+                app.refresh_from(&ana.refresh_token, attempt, &[])
+                    .await
+                    .error(),
+                ("UNAUTHENTICATED", "REFRESH_INVALID")
+            );
+        }
+        app.refresh(&proven.refresh_token).await.signed_in();
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_key_that_is_none_changes_no_password() {
+    let app = TestApp::new().await;
+    let ana = app.register("ana@example.com").await;
+    for (query, variables) in acts("short") {
+        let refused = app.run_as(&ana.access_token, &query, variables).await;
+        assert_eq!(refused.error(), ("BAD_USER_INPUT", "ATTEMPT_INVALID"));
+    }
+    app.refresh(&ana.refresh_token).await.signed_in();
+    app.login("ana@example.com", PASSWORD).await.signed_in();
+}

@@ -199,6 +199,7 @@ async fn nothing_that_holds_a_secret_prints_it() {
     };
     let nonce = NewNonce {
         nonce: row.nonce.clone(),
+        attempt_hash: Some("hash of an attempt key".to_owned()),
         refresh_expires_at: UnixMillis(0),
     };
     let filter = UserFilter {
