@@ -349,7 +349,7 @@ async fn an_act_without_an_attempt_key_cannot_be_repeated() {
 
 #[tokio::test]
 async fn an_attempt_key_that_is_none_changes_no_password() {
-    let app = TestApp::new().await;
+    let app = TestApp::builder().on_sqlite().await;
     let ana = app.register("ana@example.com").await;
     for (query, variables) in acts("short") {
         let refused = app.run_as(&ana.access_token, &query, variables).await;

@@ -13,9 +13,9 @@ const signInBy = (name: "Login" | "Register") =>
   `mutation ${name}($input: ${name}Input!, $transport: TokenTransport!) { auth: ${name.toLowerCase()}(input: $input, transport: $transport)`;
 
 const CHANGE_PASSWORD =
-  "mutation ChangePassword($input: ChangePasswordInput!) { auth: changePassword(input: $input)";
+  "mutation ChangePassword($input: ChangePasswordInput!, $attempt: String) { auth: changePassword(input: $input, attempt: $attempt)";
 const REAUTHENTICATE =
-  "mutation Reauthenticate($password: String!) { auth: reauthenticate(password: $password)";
+  "mutation Reauthenticate($password: String!, $attempt: String) { auth: reauthenticate(password: $password, attempt: $attempt)";
 const LOGOUT_EVERYWHERE = "mutation LogoutEverywhere { auth: logoutEverywhere }";
 const DELETE_ACCOUNT =
   "mutation DeleteAccount($password: String!) { auth: deleteAccount(password: $password) }";
@@ -72,7 +72,8 @@ export function actsOf(session: Core, exchange: Exchange): Acts {
     return authorised((grant) =>
       session.obtain(async () => {
         check(grant);
-        return obtain(query, variables, grant?.accessToken);
+        const attempt = await session.attempt();
+        return obtain(query, { ...variables, attempt }, grant?.accessToken);
       }),
     );
   }

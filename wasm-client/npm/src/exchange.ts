@@ -53,6 +53,8 @@ export interface Exchange {
   notify(): void;
   /** Sends an operation with the session's cookie. */
   send(call: Call): Promise<JsonAnswer>;
+  /** The key of the call under way, kept before it is sent: the refresh that repeats a lost one has the same key. */
+  attempt(): string;
   /** Refreshes, when it is this tab's turn and still needed. Never rejects. */
   refresh(caller: Caller): Promise<void>;
   /** Hears and tells no more, until `listen()`. */
@@ -100,6 +102,12 @@ export function openExchange(options: ClientOptions, url: URL): Exchange {
     });
   }
 
+  function attempt(): string {
+    const key = memory.get("attempt") ?? newAttempt();
+    memory.set("attempt", key);
+    return key;
+  }
+
   const send: Exchange["send"] = (call) =>
     post(options.fetch ?? fetch, url, { credentials: isCookie ? "include" : "omit", ...call });
 
@@ -110,6 +118,7 @@ export function openExchange(options: ClientOptions, url: URL): Exchange {
     lock,
     notify,
     send,
+    attempt,
     listen(next) {
       open();
       hear = next;
@@ -129,14 +138,12 @@ export function openExchange(options: ClientOptions, url: URL): Exchange {
           await asked;
           look();
           if (signal.aborted) return;
-          // Kept before it is sent: the repeat of a lost refresh has the same key.
-          const attempt = memory.get("attempt") ?? newAttempt();
-          memory.set("attempt", attempt);
+          const key = attempt();
           const refreshToken = await prepare();
           if (signal.aborted) return;
           const held = memory.get("session");
           const age = stopwatch();
-          const variables = { refreshToken, attempt };
+          const variables = { refreshToken, attempt: key };
           const outcome = await send({ query: REFRESH, variables, limitMs: CALL_LIMIT_MS }).then(
             (answer) => ({ answer }),
             (error: unknown) => ({ error }),

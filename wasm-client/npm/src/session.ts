@@ -43,6 +43,8 @@ export interface Core extends Omit<Session, "on"> {
   successor(refused: AuthPayload, signal?: AbortSignal): Promise<AuthPayload | null>;
   /** Around everything that sets or clears the refresh token. */
   readonly lock: Lock;
+  /** The key of the call under way, kept before it is sent: where its answer is lost, the next refresh gets it. */
+  attempt(): Promise<string>;
   /** Gets a grant by `call`, under the lock, and takes it over: that of a sign-in, or else of this session. */
   obtain(call: () => Promise<AuthPayload>, isSignIn?: boolean): Promise<User>;
   /** Follows what other tabs have done. */
@@ -240,6 +242,12 @@ export function openSession({
     keep();
     await within(saved, SAVE_LIMIT_MS);
     return refreshToken;
+  }
+
+  async function attempt(): Promise<string> {
+    const key = exchange.attempt();
+    await prepare();
+    return key;
   }
 
   /** Takes over what came of a refresh. */
@@ -481,6 +489,7 @@ export function openSession({
       return getGrant({ force: true, signal });
     },
     lock,
+    attempt,
     obtain,
     look: follow,
     take: settle,

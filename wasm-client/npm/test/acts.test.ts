@@ -40,7 +40,7 @@ test.each([
   server.role = "MANAGER";
   expect(await act?.(client)).toMatchObject({ name: "Ana", role: "MANAGER" });
   const call = server.last(operation);
-  expect(call.variables).toEqual(variables);
+  expect(call.variables).toEqual({ ...variables, attempt: expect.any(String) });
   expect(call.headers.authorization).toBe("Bearer access-1");
   expect(await client.session.token()).toBe("access-2");
   expect(client.session.state).toMatchObject({ status: "live", renewals: 0 });
@@ -122,11 +122,35 @@ test("recover needs no session, and leaves the one that there is alone", async (
   expect(server.count("Refresh")).toBe(0);
 });
 
-test("an answer that is lost says nothing about the session", async () => {
-  server.once("ChangePassword", (_, response) => response.destroy());
-  await expect(client.changePassword(passwords)).rejects.toMatchObject({ code: "NETWORK" });
-  expect(client.session.state.status).toBe("live");
-});
+test.each(ACTS.slice(0, 2))(
+  "%s: the answer is lost, and the next refresh gets it",
+  async (operation, act) => {
+    let stored: string | null = null;
+    const refreshTokenStore = {
+      get: () => stored,
+      set: (text: string | null) => {
+        stored = text;
+      },
+    };
+    const options = { endpoint: server.endpoint, transport: "BODY", refreshTokenStore } as const;
+    const script = createClient(options);
+    await script.login(ana);
+    const { refreshToken } = server.grant();
+    server.once(operation, (call, response) => {
+      server.prove(call.variables.attempt);
+      response.destroy();
+    });
+    await expect(act(script)).rejects.toMatchObject({ code: "NETWORK" });
+    expect(script.session.state.status).toBe("live");
+    const { attempt } = server.last(operation).variables;
+    expect(stored).toBe(`${refreshToken} ${attempt}`);
+    // Also by the program's next run.
+    for (const next of [createClient(options), script]) {
+      expect(await next.session.token({ force: true })).toBe(server.grant().accessToken);
+      expect(server.last("Refresh").variables).toEqual({ refreshToken, attempt });
+    }
+  },
+);
 
 test("an act waits for the refresh before it, and saves the refresh after it", async () => {
   const order: string[] = [];

@@ -207,6 +207,15 @@ test("answers that are lost cost nobody the session", async () => {
   await sleep(5500);
   await me(client);
   expect(client.session.state).toMatchObject({ status: "live", renewals: 2 });
+  for (const act of [
+    () => client.reauthenticate(password),
+    () => client.changePassword({ currentPassword: password, newPassword: `${password} again` }),
+  ]) {
+    losses = 1;
+    await expect(act()).rejects.toMatchObject({ code: "NETWORK" });
+    await client.session.token({ force: true });
+    await me(client);
+  }
 });
 
 test("a server that crashes costs nobody the session", async () => {

@@ -115,6 +115,30 @@ test("an answer that is lost after the rotation, and ten minutes without a netwo
   expect(new Set(attempts).size).toBe(1);
 });
 
+test("a new password, its answer is lost and the page is reloaded: still signed in", async ({
+  open,
+  server,
+  wire,
+}) => {
+  const eve = await server.createPerson("USER", "Eve Turing");
+  const { tab, sessionId } = await signedIn(open, eve);
+  wire.breakOnce("ChangePassword", lose);
+  const outcome = await tab.page.evaluate(
+    ({ password }) =>
+      window.harness.client
+        .changePassword({ currentPassword: password, newPassword: "eleven quiet harbours drift" })
+        .catch(({ code }) => code),
+    eve,
+  );
+  expect(outcome).toBe("NETWORK");
+  await tab.page.reload();
+  await expectAll([tab], "live");
+  expect(await tab.me()).toEqual({ value: eve.email });
+  expect(await tab.state()).toMatchObject({ sessionId });
+  const attempts = ["ChangePassword", "Refresh"].flatMap((name) => wire.callsOf(name));
+  expect(new Set(attempts.map(({ variables }) => variables.attempt)).size).toBe(1);
+});
+
 /** Answers with the server's keys, made false. */
 const forged: Fault = async ({ forward, response }) => {
   const { body } = await forward();

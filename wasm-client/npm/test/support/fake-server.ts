@@ -30,6 +30,7 @@ export class FakeServer {
   role = "USER";
   readonly streams: FakeStreams;
   #firstGeneration = 0;
+  #provenGeneration = 0;
   #handlers = new Map<string, Handler>();
 
   private constructor(
@@ -112,6 +113,13 @@ export class FakeServer {
     this.lastAttempt = attempt;
   }
 
+  /** Makes earlier refresh tokens worthless, but for the repeat of this attempt. */
+  prove(attempt: unknown): void {
+    this.generation += 1;
+    this.#provenGeneration = this.generation;
+    this.lastAttempt = attempt;
+  }
+
   #receive(request: IncomingMessage, response: ServerResponse): void {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -138,7 +146,7 @@ export class FakeServer {
         break;
       case "ChangePassword":
       case "Reauthenticate":
-        this.generation += 1;
+        this.prove(call.variables.attempt);
         json(response, { data: { auth: this.grant() } });
         break;
       case "LogoutEverywhere":
@@ -160,9 +168,16 @@ export class FakeServer {
     return refreshToken === null || Number(String(refreshToken).slice(8)) >= this.#firstGeneration;
   }
 
+  #isWorthless({ variables: { refreshToken, attempt } }: Call): boolean {
+    const generation = Number(String(refreshToken).slice(8));
+    return generation < this.#provenGeneration && attempt !== this.lastAttempt;
+  }
+
   #refresh(call: Call, response: ServerResponse): void {
     if (this.sessionEnded !== null) {
       refuse(response, "UNAUTHENTICATED", this.sessionEnded);
+    } else if (this.#isWorthless(call)) {
+      refuse(response, "UNAUTHENTICATED", "REFRESH_INVALID");
     } else {
       this.rotate(call.variables.attempt);
       json(response, { data: { auth: this.grant() } });
