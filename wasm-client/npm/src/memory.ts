@@ -4,7 +4,7 @@ export interface Memory {
   mayHoldSession(): boolean;
   /**
    * `session` is the session that this browser holds: its id, or `OUT`, or empty after its end; null when nothing is known.
-   * `attempt` is the key of the refresh under way: a repeat with the same key gets the same answer, however late.
+   * `attempt` is the key of the call under way: a repeat with the same key gets the same answer, however late.
    */
   get(name: "session" | "attempt"): string | null;
   set(name: "session" | "attempt", value: string | null): void;

@@ -366,7 +366,7 @@ export function openSession({
   }
 
   /**
-   * BODY only: keeps the refresh token, and beside it the key of the refresh under way. The app's store is slow or broken at
+   * BODY only: keeps the refresh token, and beside it the key of the call under way. The app's store is slow or broken at
    * its own risk: memory serves this run.
    */
   function keep(): void {
