@@ -4,22 +4,11 @@ import { toCountersignError } from "./error.js";
 import { type Exchange, openExchange } from "./exchange.js";
 import { OUT } from "./memory.js";
 import type { Listeners } from "./session.js";
-import type { Client, ClientOptions, Session, SessionState } from "./types.js";
+import { UNKNOWN } from "./state.js";
+import type { Client, ClientOptions, Session } from "./types.js";
 
 /** How soon a started session tries again to load what it needs. */
 const LOAD_RETRY_MS = 5_000;
-
-/** What is known before anything was asked. */
-const UNKNOWN: SessionState = Object.freeze({
-  status: "restoring",
-  user: null,
-  sessionId: null,
-  issuedAt: null,
-  expiresAt: null,
-  refreshAt: null,
-  renewals: 0,
-  reason: null,
-});
 
 /**
  * Makes a client. Nothing is touched or sent before its first use, so this is safe on a server.

@@ -1,17 +1,6 @@
 import { useCallback, useSyncExternalStore } from "react";
+import { UNKNOWN } from "./state.js";
 import type { Session, SessionState } from "./types.js";
-
-/** What no browser has looked at yet. */
-const RESTORING: SessionState = Object.freeze({
-  status: "restoring",
-  user: null,
-  sessionId: null,
-  issuedAt: null,
-  expiresAt: null,
-  refreshAt: null,
-  renewals: 0,
-  reason: null,
-});
 
 /**
  * The session's state; the component renders again when it changes. On the server, and while its page is hydrated, the
@@ -22,6 +11,6 @@ export function useSession(session: Session): SessionState {
   return useSyncExternalStore(
     listen,
     () => session.state,
-    () => RESTORING,
+    () => UNKNOWN,
   );
 }
