@@ -1,0 +1,138 @@
+//! Connections, and what browsers call this server.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::http::HeaderName;
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use super::source::Source;
+
+/// The network side.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// `COUNTERSIGN_HTTP__LISTEN`: the public address.
+    pub listen: SocketAddr,
+    /// `COUNTERSIGN_HTTP__PUBLIC_URL`: what browsers call this server.
+    pub public_url: Url,
+    /// `COUNTERSIGN_HTTP__ALLOWED_ORIGINS`: pages of other origins that may use this server, cookies included.
+    pub allowed_origins: Vec<String>,
+    /// `COUNTERSIGN_HTTP__ALLOWED_HEADERS`: what these pages may send besides our own headers, such as `traceparent`.
+    pub allowed_headers: Vec<HeaderName>,
+    /// `COUNTERSIGN_HTTP__ALLOWED_HOSTS`: the `Host` names that are answered, without ports.
+    pub allowed_hosts: Vec<String>,
+    /// `COUNTERSIGN_HTTP__TRUSTED_PROXIES`: the addresses or networks of the proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `COUNTERSIGN_HTTP__ASSETS`: the folder of the built demo and GraphiQL.
+    pub assets: PathBuf,
+    /// `COUNTERSIGN_HTTP__DRAIN`: how long a node that was told to stop still takes requests, and says that it is not ready.
+    pub drain: Duration,
+    /// `COUNTERSIGN_HTTP__DEV_COOKIE`: a plain cookie without `Secure`, for browsers that refuse the safe one on localhost.
+    pub dev_cookie: bool,
+    /// Connections.
+    pub connections: ConnectionSettings,
+}
+
+/// Connections. A WebSocket is one until it is open, and counts among [`EventSettings`] then.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionSettings {
+    /// `COUNTERSIGN_HTTP__MAX_CONNECTIONS`: how many may be open at each address that is listened at.
+    pub max: usize,
+    /// `COUNTERSIGN_HTTP__MAX_CONNECTIONS_PER_ADDRESS`: how many from one address, or one /64 of IPv6, trusted proxies aside.
+    pub max_per_address: usize,
+    /// `COUNTERSIGN_HTTP__STALL_TIMEOUT`: how long a client may take to send a request's head, and its body, and for how long it
+    /// may take nothing of an answer.
+    pub stall_timeout: Duration,
+    /// `COUNTERSIGN_HTTP__ANSWER_TIMEOUT`: how long a client may take for the whole of an answer.
+    pub answer_timeout: Duration,
+    /// `COUNTERSIGN_HTTP__IDLE_TIMEOUT`: how long a connection may wait for its next request.
+    pub idle_timeout: Duration,
+}
+
+impl HttpSettings {
+    pub(super) fn read(source: &mut Source, listen: SocketAddr, development: bool) -> Self {
+        let local = format!("http://localhost:{}", listen.port());
+        // Somebody may have put a password into it.
+        let public_url = source.optional_private("http.public_url", parse_public_url);
+        match &public_url {
+            None if !development => source.fault(
+                "http.public_url",
+                "is required in production: the URL that browsers use, https://…",
+            ),
+            Some(url) if !development && url.scheme() != "https" => {
+                source.fault("http.public_url", "must be https in production");
+            }
+            _ => {}
+        }
+        let public_url = public_url
+            .or_else(|| Url::parse(&local).ok())
+            .unwrap_or_else(|| unreachable!("a URL made from a port"));
+        let own_host = public_url.host_str().unwrap_or_default().to_owned();
+        let mut default_hosts = vec![own_host];
+        if development {
+            default_hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
+        }
+        let dev_cookie = source.switch("http.dev_cookie", false);
+        if dev_cookie && !development {
+            source.fault(
+                "http.dev_cookie",
+                "is for development only: in production the cookie is always Secure",
+            );
+        }
+        Self {
+            listen,
+            public_url,
+            allowed_origins: source.list("http.allowed_origins", Vec::new(), |text| match Url::parse(text) {
+                Ok(url) if url.scheme() != "https" && !development => Err("must be https in production"),
+                Ok(url) if url.origin().is_tuple() && url.origin().ascii_serialization() == text => Ok(text.to_owned()),
+                _ => Err("is no origin like https://app.example.com, without a path or a slash at the end"),
+            }),
+            allowed_headers: source.list("http.allowed_headers", Vec::new(), |text| match text.parse() {
+                Ok(name) if text != "*" => Ok(name),
+                _ => Err("is no name of a header like traceparent"),
+            }),
+            allowed_hosts: source.list("http.allowed_hosts", default_hosts, |text| match Host::parse(text) {
+                Ok(host) if !text.contains('*') => Ok(host.to_string()),
+                _ => Err("is no host name like auth.example.com, without port and wildcard"),
+            }),
+            trusted_proxies: source.list("http.trusted_proxies", Vec::new(), |text| {
+                // A lone address is a network of one.
+                match text.parse().or_else(|_| text.parse().map(|ip: IpAddr| IpNet::from(ip))) {
+                    Ok(network) if network.prefix_len() == 0 && !development => {
+                        Err("is everybody: whoever sent X-Forwarded-For would be believed")
+                    }
+                    Ok(network) => Ok(network),
+                    Err(_) => Err("is neither an IP address nor a network like 10.0.0.0/8"),
+                }
+            }),
+            assets: source.parsed("http.assets", "web-demo/dist", |text| Ok(PathBuf::from(text))),
+            drain: source.duration("http.drain", if development { "0s" } else { "5s" }, "0s", "5m"),
+            dev_cookie,
+            connections: ConnectionSettings {
+                max: source.number("http.max_connections", 10_000, 1..=1_000_000),
+                max_per_address: source.number("http.max_connections_per_address", 256, 1..=1_000_000),
+                stall_timeout: source.duration("http.stall_timeout", "15s", "100ms", "5m"),
+                answer_timeout: source.duration("http.answer_timeout", "5m", "100ms", "1h"),
+                idle_timeout: source.duration("http.idle_timeout", "75s", "100ms", "1h"),
+            },
+        }
+    }
+}
+
+/// A URL of the whole host: the cookie and all paths are of its root.
+fn parse_public_url(text: &str) -> Result<Url, &'static str> {
+    use url::Position;
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"))
+        .ok_or("is no URL like https://auth.example.com")?;
+    if !url[Position::BeforeUsername..Position::BeforeHost].is_empty() {
+        return Err("must not name a user");
+    }
+    if url[Position::BeforePath..] != *"/" {
+        return Err("must have neither path nor query: https://auth.example.com");
+    }
+    Ok(url)
+}
