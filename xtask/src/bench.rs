@@ -5,25 +5,40 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::{
+    npm,
     process::{self, Running},
     project::Project,
+    steps::Steps,
 };
 
 /// Arguments of `cargo xtask bench`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Handed to Criterion, for example a filter by name or `--save-baseline main`.
+    /// Nothing, or `report [GOAL…] [--quick]`: measure the goals and write docs/benchmarks. Anything else is handed to Criterion,
+    /// for example a filter by name or `--save-baseline main`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    criterion: Vec<String>,
+    what: Vec<String>,
 }
 
-pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
-    let mut build = project.command("cargo", "build --release --package server");
-    wait(&mut build)?;
-    let mut bench = project.command("cargo", "bench --package benches --benches --");
+pub(crate) fn run(project: &Project, mut steps: Steps, options: &Options) -> Result<()> {
+    wait(&mut project.command("cargo", "build --release --package server"))?;
+    let mut bench = match options.what.split_first() {
+        Some((first, _)) if first != "report" => {
+            let mut bench = project.command("cargo", "bench --package benches --benches --");
+            bench.args(&options.what);
+            bench
+        }
+        report => {
+            steps.expect(1);
+            steps.step("npm packages", |step| npm::install(project, step))?;
+            let mut bench = project.command("cargo", "run --release --package benches --");
+            bench.args(report.map_or(&[][..], |(_, arguments)| arguments));
+            bench
+        }
+    };
     // For those that measure the whole server from outside.
     bench.env("COUNTERSIGN_BIN", project.server("release"));
-    wait(bench.args(&options.criterion))
+    wait(&mut bench)
 }
 
 fn wait(command: &mut Command) -> Result<()> {

@@ -57,7 +57,7 @@ enum Command {
     Schema(schema::Options),
     /// Hold what must be absent from each part of the sources.
     Tidy,
-    /// Run the benchmarks.
+    /// Measure the goals beside peers and limits and write docs/benchmarks, or run one of the benchmarks.
     Bench(bench::Options),
     /// Run the fault suite: three nodes, a load balancer and PostgreSQL, and what breaks.
     Chaos(chaos::Options),
@@ -94,7 +94,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Reproduce => npm::reproduce(&project, steps),
         Command::Schema(options) => schema::run(&project, &options),
         Command::Tidy => tidy::run(&project),
-        Command::Bench(options) => bench::run(&project, &options),
+        Command::Bench(options) => bench::run(&project, steps, &options),
         Command::Chaos(options) => chaos::run(&project, steps, &options),
         Command::Fuzz(options) => fuzz::run(&project, steps, &options),
         Command::Deny => deny::run(&project, steps),
