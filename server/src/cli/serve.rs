@@ -15,7 +15,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
 use crate::config::Settings;
-use crate::{http, logging};
+use crate::http;
+use crate::telemetry::logs;
 
 /// How long requests under way may take to finish after the signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -26,7 +27,7 @@ const OPERATIONS_CONNECTIONS: usize = 16;
 pub(super) async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.log_filter).context("COUNTERSIGN_LOG__FILTER")?;
     let colours = std::io::stderr().is_terminal();
-    logging::start(settings.profile, filter, std::io::stderr, colours)?;
+    logs::start(settings.profile, filter, std::io::stderr, colours)?;
     share_files(&mut settings);
     let mut signals = Signals::new()?;
     let app = tokio::select! {

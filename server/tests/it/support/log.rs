@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, Once};
 
 use countersign::config::Profile;
-use countersign::logging;
+use countersign::telemetry::logs;
 use reqwest::header::{HeaderMap, SET_COOKIE};
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ pub fn start() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if let Some(file) = open("") {
-            logging::start(Profile::Production, "trace".into(), Mutex::new(file), false).unwrap();
+            logs::start(Profile::Production, "trace".into(), Mutex::new(file), false).unwrap();
             note(PASSWORD);
             note(SECRET);
         }

@@ -6,9 +6,23 @@ use tracing_subscriber::filter::{FilterExt as _, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
-use tracing_subscriber::{EnvFilter, Layer as _, fmt};
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
 
 use crate::config::Profile;
+
+/// The logs of this process.
+pub struct Logs {
+    filter: reload::Handle<EnvFilter, Registry>,
+}
+
+impl Logs {
+    /// From now on logs what `filter` lets through.
+    pub fn set_filter(&self, filter: EnvFilter) {
+        if let Err(error) = self.filter.reload(filter) {
+            tracing::warn!(%error, "what is logged could not be changed");
+        }
+    }
+}
 
 /// Logs what `filter` lets through to `writer`, for the rest of the process.
 ///
@@ -19,16 +33,18 @@ pub fn start<W>(
     filter: EnvFilter,
     writer: W,
     colours: bool,
-) -> Result<(), TryInitError>
+) -> Result<Logs, TryInitError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    subscriber(profile, filter, writer, colours).try_init()
+    let (filter, handle) = reload::Layer::new(filter);
+    subscriber(profile, filter, writer, colours).try_init()?;
+    Ok(Logs { filter: handle })
 }
 
 fn subscriber<W>(
     profile: Profile,
-    filter: EnvFilter,
+    filter: reload::Layer<EnvFilter, Registry>,
     writer: W,
     colours: bool,
 ) -> impl Subscriber + Send + Sync
@@ -65,6 +81,7 @@ mod tests {
         let filter =
             EnvFilter::new("trace,tokio_postgres::query=trace,tungstenite::protocol=trace");
         let writer = file.reopen().unwrap();
+        let (filter, _handle) = reload::Layer::new(filter);
         let logs = subscriber(Profile::Production, filter, writer, false);
         tracing::subscriber::with_default(logs, || {
             tracing::debug!(target: "tokio_postgres::query", "executing with a hash");

@@ -1,0 +1,3 @@
+//! What a server tells those who run it.
+
+pub mod logs;
