@@ -113,7 +113,8 @@ pub(super) async fn refuse(settings: &DatabaseSettings) -> Result<(), StorageErr
         // SQLite would make it, for everybody to read.
         DatabaseUrl::Sqlite(path) if !path.exists() => Vec::new(),
         DatabaseUrl::Sqlite(path) => {
-            let mut conn = sqlite::connect(&path.display().to_string(), Access::Read).await?;
+            let mut conn: Sqlite =
+                sqlite::connect(&path.display().to_string(), Access::Read).await?;
             marks!(&mut conn, SQLITE_HAS_MARKS)
         }
         DatabaseUrl::Postgres(url) => {

@@ -196,7 +196,7 @@ impl Storage {
         &self,
         id: &SessionId,
     ) -> Result<Option<(SessionRow, UserRow)>, StorageError> {
-        with_read!(self, |conn| sessions::table
+        with_lookup!(self, |conn| sessions::table
             .inner_join(users::table.on(users::id.eq(sessions::user_id)))
             .filter(sessions::id.eq(id.to_string()))
             .select((SessionRow::as_select(), UserRow::as_select()))
