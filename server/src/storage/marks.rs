@@ -120,9 +120,9 @@ pub(super) async fn refuse(settings: &DatabaseSettings) -> Result<(), StorageErr
         DatabaseUrl::Postgres(url) => {
             let server = Server::new(url, settings)?;
             let mut conn = server.connect().await?;
-            server.begin_read(&mut conn).await?;
+            server.begin_single(&mut conn).await?;
             let found = marks!(&mut conn, POSTGRES_HAS_MARKS);
-            server.end_read(&mut conn).await?;
+            server.end_single(&mut conn).await?;
             found
         }
     };

@@ -1,8 +1,8 @@
 //! All that is kept: one [`Storage`] over SQLite or PostgreSQL, one file per table, the only place that names Diesel.
 //!
-//! Every query stands once and is expanded by `with_read!`, `with_lookup!` or `with_write!` for both databases, so the
-//! compiler checks it against both. All try again, on PostgreSQL, what failed without having written anything, so what they
-//! run may run several times.
+//! Every query stands once and is expanded by `with_read!`, `with_lookup!`, `with_statement!` or `with_write!` for both
+//! databases, so the compiler checks it against both. All try again, on PostgreSQL, what failed and does no harm when it runs
+//! again, so what they run may run several times.
 
 /// Runs one query that only reads, on a connection of either database.
 macro_rules! with_read {
@@ -28,32 +28,53 @@ macro_rules! with_reader {
                 let $conn = &mut *pooled;
                 $body.map_err($crate::storage::StorageError::from)
             }
-            $crate::storage::Backend::Postgres(served) => {
-                let mut retries = $crate::storage::retries::Retries::new(served.limit);
-                loop {
-                    let attempt = async {
-                        let mut pooled = $crate::storage::connect::checkout(&served.pool).await?;
-                        let work = async {
-                            let $conn = &mut *pooled;
-                            served.server.begin_read($conn).await?;
-                            let found = $body?;
-                            served.server.end_read($conn).await?;
-                            Ok(found)
-                        };
-                        let outcome = $crate::storage::connect::in_time(served.limit, work).await;
-                        $crate::storage::connect::give_back(pooled, outcome.is_ok());
-                        outcome
-                    };
-                    let outcome: Result<_, $crate::storage::StorageError> = attempt.await;
-                    let progress = $crate::storage::retries::Progress::Uncommitted;
-                    match outcome {
-                        Err(error) if retries.again(&error, progress).await => served.renew(&error),
-                        outcome => break outcome,
-                    }
-                }
-            }
+            $crate::storage::Backend::Postgres(served) => on_served!(served, |$conn| $body),
         }
     };
+}
+
+/// Runs one statement that writes, and that does no harm when it is run again although it was: it is a transaction by itself,
+/// so PostgreSQL is asked once instead of three times.
+macro_rules! with_statement {
+    ($storage:expr, |$conn:ident| $body:expr) => {
+        match &$storage.backend {
+            $crate::storage::Backend::Sqlite(embedded) => {
+                let mut turn = embedded.writer.turn().await?;
+                let $conn = turn.conn();
+                let outcome = $body.map_err($crate::storage::StorageError::from);
+                turn.end(outcome).await
+            }
+            $crate::storage::Backend::Postgres(served) => on_served!(served, |$conn| $body),
+        }
+    };
+}
+
+/// Runs one statement on PostgreSQL that may be tried again, whatever became of it.
+macro_rules! on_served {
+    ($served:ident, |$conn:ident| $body:expr) => {{
+        let mut retries = $crate::storage::retries::Retries::new($served.limit);
+        loop {
+            let attempt = async {
+                let mut pooled = $crate::storage::connect::checkout(&$served.pool).await?;
+                let work = async {
+                    let $conn = &mut *pooled;
+                    $served.server.begin_single($conn).await?;
+                    let found = $body?;
+                    $served.server.end_single($conn).await?;
+                    Ok(found)
+                };
+                let outcome = $crate::storage::connect::in_time($served.limit, work).await;
+                $crate::storage::connect::give_back(pooled, outcome.is_ok());
+                outcome
+            };
+            let outcome: Result<_, $crate::storage::StorageError> = attempt.await;
+            let progress = $crate::storage::retries::Progress::Uncommitted;
+            match outcome {
+                Err(error) if retries.again(&error, progress).await => $served.renew(&error),
+                outcome => break outcome,
+            }
+        }
+    }};
 }
 
 /// Runs a transaction on either database, opened as a write: a deferred SQLite transaction that reads first fails when

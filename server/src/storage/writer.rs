@@ -198,3 +198,125 @@ fn run(
 ) -> Result<(), StorageError> {
     Ok(Handle::current().block_on(conn.spawn_blocking(work))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use diesel_async::{AsyncConnection as _, SimpleAsyncConnection as _};
+    use futures_util::FutureExt as _;
+    use futures_util::future::join_all;
+
+    use super::super::Denied;
+    use super::super::sqlite::{self, Access};
+    use super::*;
+
+    struct Database {
+        folder: tempfile::TempDir,
+        writer: Writer,
+    }
+
+    impl Database {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("test.db").display().to_string();
+            let connect = move || sqlite::open(&path, Access::Write);
+            let writer = Writer::new(connect, Duration::from_secs(30));
+            let database = Self { folder, writer };
+            database.run("CREATE TABLE rows (name text)").await.unwrap();
+            database
+        }
+
+        /// One transaction.
+        async fn run(&self, statement: &str) -> Outcome {
+            let turn = self.writer.turn().await?;
+            finish(turn, statement, Ok(())).await
+        }
+
+        /// What another connection sees.
+        fn rows(&self) -> i64 {
+            use diesel::RunQueryDsl as _;
+            let path = self.folder.path().join("test.db").display().to_string();
+            let mut conn = sqlite::open(&path, Access::Read).unwrap();
+            diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(
+                "(SELECT count(*) FROM rows)",
+            ))
+            .get_result(&mut conn)
+            .unwrap()
+        }
+    }
+
+    /// Runs a statement in a transaction that comes to `outcome`.
+    async fn finish(mut turn: Turn, statement: &str, outcome: Outcome) -> Outcome {
+        let done = turn.conn().transaction(async |conn| {
+            conn.batch_execute(statement).await?;
+            outcome
+        });
+        let done = done.await;
+        turn.end(done).await
+    }
+
+    const INSERT: &str = "INSERT INTO rows VALUES ('a row')";
+
+    #[tokio::test]
+    async fn those_who_wait_share_a_commit_and_are_answered_after_it() {
+        let database = Database::new().await;
+        let first = database.writer.turn().await.unwrap();
+        let mut second = Box::pin(database.writer.turn());
+        assert!((&mut second).now_or_never().is_none());
+        let mut answer = Box::pin(finish(first, INSERT, Ok(())));
+        assert!((&mut answer).now_or_never().is_none());
+        let second = second.await.unwrap();
+        assert!(
+            (&mut answer).now_or_never().is_none(),
+            "before the other had its turn"
+        );
+        assert_eq!(database.rows(), 0);
+        finish(second, INSERT, Ok(())).await.unwrap();
+        answer.await.unwrap();
+        assert_eq!(database.rows(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_rolled_back_alone() {
+        let database = Database::new().await;
+        let refused = async {
+            let turn = database.writer.turn().await?;
+            finish(turn, INSERT, Err(Denied::Missing.into())).await
+        };
+        let wrong = database.run("INSERT INTO rows VALUES ('a', 'b')");
+        let (before, refused, after) =
+            tokio::join!(database.run(INSERT), refused, database.run(INSERT));
+        assert!(matches!(
+            refused,
+            Err(StorageError::Denied(Denied::Missing))
+        ));
+        assert!(before.is_ok() && after.is_ok());
+        assert_eq!(database.rows(), 2);
+        assert!(matches!(wrong.await, Err(StorageError::Refused(_))));
+        database.run(INSERT).await.unwrap();
+        assert_eq!(database.rows(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_is_broken_off_fails_those_beside_it_and_no_others() {
+        let database = Database::new().await;
+        let first = database.writer.turn().await.unwrap();
+        let mut second = Box::pin(database.writer.turn());
+        assert!((&mut second).now_or_never().is_none());
+        let mut answer = Box::pin(finish(first, INSERT, Ok(())));
+        assert!((&mut answer).now_or_never().is_none());
+        drop(second.await.unwrap());
+        assert!(matches!(answer.await, Err(StorageError::Unavailable(_))));
+        assert_eq!(database.rows(), 0);
+        database.run(INSERT).await.unwrap();
+        assert_eq!(database.rows(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_crowd_is_written_in_several_commits() {
+        let database = Database::new().await;
+        let crowd = 3 * MOST;
+        let outcomes = join_all((0..crowd).map(|_| database.run(INSERT))).await;
+        assert!(outcomes.into_iter().all(|outcome| outcome.is_ok()));
+        assert_eq!(database.rows(), crowd as i64);
+    }
+}
