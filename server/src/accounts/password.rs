@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use argon2::password_hash::PasswordHasher as _;
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Params, Version};
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
-use super::hashing::Pool;
+use super::hashing::{Memory, Pool};
 use super::stored_hash::StoredHash;
 use super::{AccountError, Breached, Estimate};
 use crate::config::PasswordSettings;
@@ -47,18 +47,19 @@ impl Passwords {
         let internal = |error: String| {
             AccountError::Internal(format!("password hashing cannot start: {error}"))
         };
-        let pool = |name, threads, queue| {
-            Pool::start(name, threads, queue).map_err(|error| internal(error.to_string()))
+        let pool = |name, threads, queue, kept| {
+            Pool::start(name, threads, queue, kept).map_err(|error| internal(error.to_string()))
         };
         let params = Params::new(settings.memory_kib, settings.iterations, 1, None)
             .map_err(|error| internal(error.to_string()))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let nobody = StoredHash::parse(&hash(&argon2, "no password is this one")?)
-            .map_err(|fault| internal(fault.to_string()))?;
+        let kept = argon2.params().block_count();
+        let nobody = hash(&mut Memory::new(kept), &argon2, "no password is this one")?;
+        let nobody = StoredHash::parse(&nobody).map_err(|fault| internal(fault.to_string()))?;
         Ok(Self {
-            hashing: pool("argon2", settings.threads, settings.queue)?,
-            estimating: pool("estimate", 1, ESTIMATES)?,
-            checking: pool("check", 1, ESTIMATES)?,
+            hashing: pool("argon2", settings.threads, settings.queue, kept)?,
+            estimating: pool("estimate", 1, ESTIMATES, 0)?,
+            checking: pool("check", 1, ESTIMATES, 0)?,
             nobody: Arc::new(nobody),
             settings,
             argon2,
@@ -85,12 +86,14 @@ impl Passwords {
         self.check_form(&password)?;
         let (argon2, breached) = (self.argon2.clone(), self.settings.breached.clone());
         // Before it waits for a hashing thread: what is refused takes no time from those who sign in.
-        let checking = move || {
+        let checking = move |_: &mut Memory| {
             let estimate = Estimate::of(&password, &hints);
             check_guessed(&password, &estimate, breached.as_deref()).map(|()| password)
         };
         let password = self.checking.run(checking).await??;
-        self.hashing.run(move || hash(&argon2, &password)).await?
+        self.hashing
+            .run(move |memory| hash(memory, &argon2, &password))
+            .await?
     }
 
     /// What [`Self::hash_new`] would say of the password, and how hard it is to guess.
@@ -106,7 +109,7 @@ impl Passwords {
         let password = normalise(password);
         let form = self.check_form(&password);
         let breached = self.settings.breached.clone();
-        let work = move || {
+        let work = move |_: &mut Memory| {
             let estimate = Estimate::of(&password, &hints);
             let checked =
                 form.and_then(|()| check_guessed(&password, &estimate, breached.as_deref()));
@@ -146,12 +149,12 @@ impl Passwords {
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| Arc::clone(&self.nobody));
         let sent = password.clone();
-        let work = move || {
+        let work = move |memory: &mut Memory| {
             // Another system may have hashed what its user's keyboard sent; we hash the composed form. Both are tried for
             // every address, so that the second says nothing of the first.
             let is_other = *normalised != sent.expose();
-            let as_sent = is_other && stored.verify(sent.expose().as_bytes());
-            stored.verify(normalised.as_bytes()) || as_sent
+            let as_sent = is_other && stored.verify(sent.expose().as_bytes(), memory);
+            stored.verify(normalised.as_bytes(), memory) || as_sent
         };
         Ok(self.hashing.run(work).await? && known)
     }
@@ -169,7 +172,9 @@ impl Passwords {
     /// [`AccountError::Busy`] when the queue is full.
     pub async fn rehash(&self, password: &Secret) -> Result<String, AccountError> {
         let (argon2, password) = (self.argon2.clone(), normalise(password));
-        self.hashing.run(move || hash(&argon2, &password)).await?
+        self.hashing
+            .run(move |memory| hash(memory, &argon2, &password))
+            .await?
     }
 
     /// What can be said of a new password without any work.
@@ -211,10 +216,28 @@ fn normalise(password: &Secret) -> Zeroizing<String> {
     text
 }
 
-fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, AccountError> {
-    let hash = argon2.hash_password(password.as_bytes());
-    hash.map(|hash| hash.to_string())
+/// Hashes a password into a PHC string.
+fn hash(memory: &mut Memory, argon2: &Argon2<'_>, password: &str) -> Result<String, AccountError> {
+    hash_salted(memory, argon2, password)
+        .map(|hash| hash.to_string())
         .map_err(|error| AccountError::Internal(format!("hashing failed: {error}")))
+}
+
+fn hash_salted(
+    memory: &mut Memory,
+    argon2: &Argon2<'_>,
+    password: &str,
+) -> Result<PasswordHash, argon2::password_hash::Error> {
+    let salt = Salt::generate();
+    let mut hash = [0; Params::DEFAULT_OUTPUT_LEN];
+    memory.hash(argon2, password.as_bytes(), &salt, &mut hash)?;
+    Ok(PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(argon2.params())?,
+        salt: Some(salt),
+        hash: Some(Output::new(&hash)?),
+    })
 }
 
 #[cfg(test)]
@@ -317,7 +340,7 @@ mod tests {
     #[tokio::test]
     async fn a_weak_password_takes_no_hashing_thread() {
         let mut passwords = passwords(4);
-        passwords.hashing = Pool::start("nobody", 0, 1).unwrap();
+        passwords.hashing = Pool::start("nobody", 0, 1, 0).unwrap();
         let weak = passwords.hash_new(&Secret::new("password1"), vec![]).await;
         assert!(matches!(weak, Err(AccountError::PasswordTooWeak(_))));
         let good = Secret::new("plum tractor ninety");
@@ -328,7 +351,7 @@ mod tests {
     #[tokio::test]
     async fn who_asks_for_estimates_keeps_nobody_from_a_new_password() {
         let mut passwords = passwords(4);
-        passwords.estimating = Pool::start("nobody", 0, 1).unwrap();
+        passwords.estimating = Pool::start("nobody", 0, 1, 0).unwrap();
         let good = Secret::new("plum tractor ninety");
         let estimate = passwords.strength(&good, vec![]).await;
         assert!(matches!(estimate, Err(AccountError::Busy(_))));

@@ -5,12 +5,13 @@
 
 use std::num::NonZeroU32;
 
-use argon2::password_hash::PasswordVerifier as _;
 use argon2::password_hash::phc::{Output, PasswordHash};
-use argon2::{Argon2, Params};
+use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::{constant_time, pbkdf2};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+use super::hashing::Memory;
 
 /// The most memory for one hash: 256 MiB.
 const MOST_MEMORY_KIB: u64 = 256 * 1024;
@@ -90,9 +91,9 @@ impl StoredHash {
     }
 
     /// Whether these are the bytes that were hashed.
-    pub(super) fn verify(&self, password: &[u8]) -> bool {
+    pub(super) fn verify(&self, password: &[u8], memory: &mut Memory) -> bool {
         match self {
-            Self::Argon2(hash) => Argon2::default().verify_password(password, &**hash).is_ok(),
+            Self::Argon2(hash) => verify_argon2(hash, password, memory).unwrap_or(false),
             // The first 72 bytes count and no more: so it is in every bcrypt, and whoever chose a longer password elsewhere
             // has to be let in here. A NUL is a byte like others; systems that ended the password there made a hash that the
             // part before it opens.
@@ -120,6 +121,19 @@ impl StoredHash {
                 params.m_cost() >= today.m_cost() && params.t_cost() >= today.t_cost()
             })
     }
+}
+
+/// `None` when a part of the hash is missing or out of bounds.
+fn verify_argon2(hash: &PasswordHash, password: &[u8], memory: &mut Memory) -> Option<bool> {
+    let algorithm = Algorithm::new(&hash.algorithm).ok()?;
+    let version = Version::try_from(hash.version?).ok()?;
+    let params = Params::try_from(hash).ok()?;
+    let (salt, expected) = (hash.salt.as_ref()?, hash.hash.as_ref()?);
+    let mut made = [0; Output::MAX_LENGTH];
+    let made = made.get_mut(..expected.len())?;
+    let argon2 = Argon2::new(algorithm, version, params);
+    memory.hash(&argon2, password, salt, made).ok()?;
+    Some(constant_time::verify_slices_are_equal(made, expected.as_bytes()).is_ok())
 }
 
 fn parse_argon2(text: &str) -> Result<StoredHash, HashFault> {
@@ -237,7 +251,7 @@ mod tests {
     fn verifies(stored: &str, password: &str) -> bool {
         StoredHash::parse(stored)
             .unwrap()
-            .verify(password.as_bytes())
+            .verify(password.as_bytes(), &mut Memory::new(0))
     }
 
     /// Made by bcrypt 4.0.1, passlib 1.7.4, Django 5.2 and argon2-cffi 25.1 for Python, and by Node's crypto.

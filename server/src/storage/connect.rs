@@ -9,17 +9,20 @@ use std::time::Duration;
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
+use diesel::sqlite::SqliteConnection;
 use diesel::upsert::excluded;
 use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
 use diesel_async::pooled_connection::{
     AsyncDieselConnectionManager, ManagerConfig, PoolableConnection, RecyclingMethod, SetupCallback,
 };
+use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::postgres::{self, Server};
 use super::revocations::CHANNEL;
 use super::schema::{auth_events, locks, throttle, users};
-use super::sqlite::{self, Access, Sqlite};
+use super::sqlite::{self, Access, Inline, Sqlite};
+use super::writer::Writer;
 use super::{
     AuthEventRow, Backend, Embedded, Probe, Served, Storage, StorageError, ThrottleRow, UserRow,
     marks, migrate,
@@ -162,11 +165,11 @@ impl Storage {
     /// [`StorageError::Unavailable`] when the database cannot be written just now.
     pub async fn tidy(&self) -> Result<(), StorageError> {
         if let Backend::Sqlite(embedded) = &self.backend {
-            let mut writer = checkout(&embedded.writer).await?;
-            let tidied = writer
-                .batch_execute("PRAGMA wal_checkpoint(PASSIVE); PRAGMA optimize")
-                .await;
-            tidied?;
+            // Of its own, so that no transaction waits meanwhile. A new one has to be told to look at all tables (SQLite,
+            // "PRAGMA optimize").
+            let mut conn: Sqlite = sqlite::connect(&embedded.path, Access::Write).await?;
+            conn.batch_execute("PRAGMA wal_checkpoint(PASSIVE); PRAGMA optimize = 0x10002")
+                .await?;
         }
         Ok(())
     }
@@ -182,11 +185,10 @@ fn connect(
     Ok(match &settings.url {
         DatabaseUrl::Sqlite(path) => {
             let path = path.display().to_string();
-            let [writer, reader] =
-                [writer, Access::Read].map(|access| sqlite_setup(access, statements));
             Backend::Sqlite(Embedded {
-                writer: pool(writer, &path, 1, settings)?,
-                readers: pool(reader, &path, connections, settings)?,
+                writer: sqlite_writer(&path, writer, settings, statements),
+                readers: pool(sqlite_reader(statements), &path, connections, settings)?,
+                lookups: pool(sqlite_reader(statements), &path, connections, settings)?,
                 path,
             })
         }
@@ -211,12 +213,29 @@ impl Served {
     }
 }
 
-fn sqlite_setup(access: Access, statements: &Arc<AtomicU64>) -> SetupCallback<Sqlite> {
+fn sqlite_writer(
+    path: &str,
+    access: Access,
+    settings: &DatabaseSettings,
+    statements: &Arc<AtomicU64>,
+) -> Writer {
+    let (path, statements) = (path.to_owned(), Arc::clone(statements));
+    let connect = move || {
+        let mut conn = sqlite::open(&path, access)?;
+        conn.set_instrumentation(counter(Arc::clone(&statements)));
+        Ok(conn)
+    };
+    Writer::new(connect, settings.wait)
+}
+
+fn sqlite_reader<S: SpawnBlocking + Send + 'static>(
+    statements: &Arc<AtomicU64>,
+) -> SetupCallback<SyncConnectionWrapper<SqliteConnection, S>> {
     let statements = Arc::clone(statements);
     Box::new(move |path| {
         let statements = Arc::clone(&statements);
         Box::pin(async move {
-            let mut conn = sqlite::connect(path, access).await?;
+            let mut conn = sqlite::connect(path, Access::Read).await?;
             diesel_async::AsyncConnection::set_instrumentation(&mut conn, counter(statements));
             Ok(conn)
         })
@@ -326,7 +345,7 @@ pub(super) trait Dialect {
     async fn save_throttle(&mut self, rows: Vec<ThrottleRow>) -> QueryResult<()>;
 }
 
-impl Dialect for Sqlite {
+impl Dialect for Inline {
     async fn lock_user(&mut self, id: &UserId) -> QueryResult<Option<UserRow>> {
         users::table
             .find(id.to_string())

@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::connect::Dialect as _;
 use super::revocations::RevocationColumns;
 use super::schema::{longest_access_ttl, revocations, sessions, users};
-use super::sqlite::Sqlite;
+use super::sqlite::Inline;
 use super::{EndEvent, Ends, Revoked, Storage, StorageError};
 use crate::values::{Mismatch, Reason, SessionId, UnixMillis, UserId};
 
@@ -43,7 +43,7 @@ trait Many {
     async fn revoke(&mut self, rows: Vec<RevocationColumns>) -> QueryResult<()>;
 }
 
-impl Many for Sqlite {
+impl Many for Inline {
     async fn lock_users(&mut self, after: &str, limit: i64) -> QueryResult<Vec<(String, i64)>> {
         let next = users::table.filter(users::id.gt(after)).order(users::id);
         next.limit(limit)

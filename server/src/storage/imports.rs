@@ -7,7 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::connect::Dialect as _;
 use super::schema::{auth_events, users};
-use super::sqlite::Sqlite;
+use super::sqlite::Inline;
 use super::{AuthEventKind, AuthEventRow, Storage, StorageError, UserRow};
 
 /// What the two databases do differently to many rows.
@@ -16,7 +16,7 @@ trait Missing {
     async fn insert_missing(&mut self, people: &[UserRow]) -> QueryResult<HashSet<String>>;
 }
 
-impl Missing for Sqlite {
+impl Missing for Inline {
     async fn insert_missing(&mut self, people: &[UserRow]) -> QueryResult<HashSet<String>> {
         let mut written = HashSet::new();
         for user in people {

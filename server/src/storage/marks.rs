@@ -113,15 +113,16 @@ pub(super) async fn refuse(settings: &DatabaseSettings) -> Result<(), StorageErr
         // SQLite would make it, for everybody to read.
         DatabaseUrl::Sqlite(path) if !path.exists() => Vec::new(),
         DatabaseUrl::Sqlite(path) => {
-            let mut conn = sqlite::connect(&path.display().to_string(), Access::Read).await?;
+            let mut conn: Sqlite =
+                sqlite::connect(&path.display().to_string(), Access::Read).await?;
             marks!(&mut conn, SQLITE_HAS_MARKS)
         }
         DatabaseUrl::Postgres(url) => {
             let server = Server::new(url, settings)?;
             let mut conn = server.connect().await?;
-            server.begin_read(&mut conn).await?;
+            server.begin_single(&mut conn).await?;
             let found = marks!(&mut conn, POSTGRES_HAS_MARKS);
-            server.end_read(&mut conn).await?;
+            server.end_single(&mut conn).await?;
             found
         }
     };

@@ -1,44 +1,80 @@
 //! All that is kept: one [`Storage`] over SQLite or PostgreSQL, one file per table, the only place that names Diesel.
 //!
-//! Every query stands once and is expanded by `with_read!` or `with_write!` for both databases, so the compiler checks it
-//! against both. Both try again, on PostgreSQL, what failed without having written anything, so what they run may run
-//! several times.
+//! Every query stands once and is expanded by `with_read!`, `with_lookup!`, `with_statement!` or `with_write!` for both
+//! databases, so the compiler checks it against both. All try again, on PostgreSQL, what failed and does no harm when it runs
+//! again, so what they run may run several times.
 
 /// Runs one query that only reads, on a connection of either database.
 macro_rules! with_read {
     ($storage:expr, |$conn:ident| $body:expr) => {
+        with_reader!($storage, readers, |$conn| $body)
+    };
+}
+
+/// Runs one query that reads a few rows by their keys. SQLite is asked where the caller stands, as that takes no longer than
+/// handing the question to another thread.
+macro_rules! with_lookup {
+    ($storage:expr, |$conn:ident| $body:expr) => {
+        with_reader!($storage, lookups, |$conn| $body)
+    };
+}
+
+/// `$pool` is the one of SQLite's to read from.
+macro_rules! with_reader {
+    ($storage:expr, $pool:ident, |$conn:ident| $body:expr) => {
         match &$storage.backend {
             $crate::storage::Backend::Sqlite(embedded) => {
-                let mut pooled = $crate::storage::connect::checkout(&embedded.readers).await?;
+                let mut pooled = $crate::storage::connect::checkout(&embedded.$pool).await?;
                 let $conn = &mut *pooled;
                 $body.map_err($crate::storage::StorageError::from)
             }
-            $crate::storage::Backend::Postgres(served) => {
-                let mut retries = $crate::storage::retries::Retries::new(served.limit);
-                loop {
-                    let attempt = async {
-                        let mut pooled = $crate::storage::connect::checkout(&served.pool).await?;
-                        let work = async {
-                            let $conn = &mut *pooled;
-                            served.server.begin_read($conn).await?;
-                            let found = $body?;
-                            served.server.end_read($conn).await?;
-                            Ok(found)
-                        };
-                        let outcome = $crate::storage::connect::in_time(served.limit, work).await;
-                        $crate::storage::connect::give_back(pooled, outcome.is_ok());
-                        outcome
-                    };
-                    let outcome: Result<_, $crate::storage::StorageError> = attempt.await;
-                    let progress = $crate::storage::retries::Progress::Uncommitted;
-                    match outcome {
-                        Err(error) if retries.again(&error, progress).await => served.renew(&error),
-                        outcome => break outcome,
-                    }
-                }
-            }
+            $crate::storage::Backend::Postgres(served) => on_served!(served, |$conn| $body),
         }
     };
+}
+
+/// Runs one statement that writes, and that does no harm when it is run again although it was: it is a transaction by itself,
+/// so PostgreSQL is asked once instead of three times.
+macro_rules! with_statement {
+    ($storage:expr, |$conn:ident| $body:expr) => {
+        match &$storage.backend {
+            $crate::storage::Backend::Sqlite(embedded) => {
+                let mut turn = embedded.writer.turn().await?;
+                let $conn = turn.conn();
+                let outcome = $body.map_err($crate::storage::StorageError::from);
+                turn.end(outcome).await
+            }
+            $crate::storage::Backend::Postgres(served) => on_served!(served, |$conn| $body),
+        }
+    };
+}
+
+/// Runs one statement on PostgreSQL that may be tried again, whatever became of it.
+macro_rules! on_served {
+    ($served:ident, |$conn:ident| $body:expr) => {{
+        let mut retries = $crate::storage::retries::Retries::new($served.limit);
+        loop {
+            let attempt = async {
+                let mut pooled = $crate::storage::connect::checkout(&$served.pool).await?;
+                let work = async {
+                    let $conn = &mut *pooled;
+                    $served.server.begin_single($conn).await?;
+                    let found = $body?;
+                    $served.server.end_single($conn).await?;
+                    Ok(found)
+                };
+                let outcome = $crate::storage::connect::in_time($served.limit, work).await;
+                $crate::storage::connect::give_back(pooled, outcome.is_ok());
+                outcome
+            };
+            let outcome: Result<_, $crate::storage::StorageError> = attempt.await;
+            let progress = $crate::storage::retries::Progress::Uncommitted;
+            match outcome {
+                Err(error) if retries.again(&error, progress).await => $served.renew(&error),
+                outcome => break outcome,
+            }
+        }
+    }};
 }
 
 /// Runs a transaction on either database, opened as a write: a deferred SQLite transaction that reads first fails when
@@ -47,19 +83,15 @@ macro_rules! with_write {
     ($storage:expr, |$conn:ident| $body:block) => {
         match &$storage.backend {
             $crate::storage::Backend::Sqlite(embedded) => {
-                let mut pooled = $crate::storage::connect::checkout(&embedded.writer).await?;
-                let outcome = pooled
-                    .immediate_transaction(
-                        async |$conn| -> Result<_, $crate::storage::StorageError> { $body },
-                    )
+                use diesel_async::AsyncConnection as _;
+                let mut turn = embedded.writer.turn().await?;
+                let outcome = turn
+                    .conn()
+                    .transaction(async |$conn| -> Result<_, $crate::storage::StorageError> {
+                        $body
+                    })
                     .await;
-                let is_lost = matches!(
-                    outcome,
-                    Err($crate::storage::StorageError::Unavailable(_)
-                        | $crate::storage::StorageError::Lost(_))
-                );
-                $crate::storage::connect::give_back(pooled, !is_lost);
-                outcome
+                turn.end(outcome).await
             }
             $crate::storage::Backend::Postgres(served) => {
                 use diesel_async::AsyncConnection as _;
@@ -126,6 +158,7 @@ mod sqlite;
 mod tables;
 mod throttle;
 mod users;
+mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -137,7 +170,8 @@ use diesel_async::pooled_connection::deadpool::Pool;
 
 use crate::values::Role;
 use postgres::Server;
-use sqlite::Sqlite;
+use sqlite::{Inline, Sqlite};
+use writer::Writer;
 
 pub use auth_events::{AuthEventFilter, AuthEventKind, AuthEventRow};
 pub use backup::{BackupError, backup};
@@ -177,8 +211,11 @@ enum Backend {
 #[derive(Clone)]
 struct Embedded {
     path: String,
-    writer: Pool<Sqlite>,
+    writer: Writer,
+    /// For what may take long.
     readers: Pool<Sqlite>,
+    /// For what does not.
+    lookups: Pool<Inline>,
 }
 
 #[derive(Clone)]
@@ -197,7 +234,7 @@ impl Storage {
 }
 
 /// Why the database did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StorageError {
     /// It cannot be reached or cannot write just now; the same call may succeed later.
     #[error("the database is not available: {0}")]

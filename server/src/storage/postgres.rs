@@ -148,7 +148,7 @@ impl Server {
     }
 
     /// Begins what has to be one transaction behind a pooler, be it a single query: preparing and running it are two messages.
-    pub(super) async fn begin_read(&self, conn: &mut AsyncPgConnection) -> QueryResult<()> {
+    pub(super) async fn begin_single(&self, conn: &mut AsyncPgConnection) -> QueryResult<()> {
         match self.is_pooled {
             true => AnsiTransactionManager::begin_transaction(conn).await,
             false => Ok(()),
@@ -156,7 +156,7 @@ impl Server {
     }
 
     /// Ends it.
-    pub(super) async fn end_read(&self, conn: &mut AsyncPgConnection) -> QueryResult<()> {
+    pub(super) async fn end_single(&self, conn: &mut AsyncPgConnection) -> QueryResult<()> {
         match self.is_pooled {
             true => AnsiTransactionManager::commit_transaction(conn).await,
             false => Ok(()),

@@ -369,12 +369,12 @@ impl RevocationFeed {
                     horizon,
                     started,
                 } => {
-                    server.begin_read(conn).await?;
+                    server.begin_single(conn).await?;
                     let rows: Vec<PostgresRow> = diesel::sql_query(POSTGRES_READ)
                         .bind::<sql_types::BigInt, _>(*horizon)
                         .load(&mut **conn)
                         .await?;
-                    server.end_read(conn).await?;
+                    server.end_single(conn).await?;
                     let Some(first) = rows.as_slice().first() else {
                         return Err(StorageError::Refused("a read without a row".to_owned()));
                     };

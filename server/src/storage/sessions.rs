@@ -135,6 +135,28 @@ pub struct NewNonce {
     pub refresh_expires_at: UnixMillis,
 }
 
+/// Moves a session to the next generation; how many rows that were.
+macro_rules! advance {
+    ($conn:expr, $rotation:expr) => {
+        diesel::update(sessions::table.find($rotation.id.to_string()))
+            .filter(sessions::nonce.eq($rotation.nonce))
+            .filter(sessions::generation.le($rotation.generation))
+            .filter(alive!($rotation.now))
+            .set((
+                sessions::generation.eq($rotation.generation + 1),
+                sessions::nonce_before.eq(None::<String>),
+                sessions::attempt_hash.eq(&$rotation.attempt_hash),
+                sessions::rotated_before_at.eq(sessions::rotated_at),
+                sessions::rotated_at.eq($rotation.now.0),
+                sessions::refresh_expires_at.eq($rotation.refresh_expires_at.0),
+                sessions::ip_address.eq($rotation.peer.ip.map(|ip| ip.to_string())),
+                sessions::user_agent.eq(&$rotation.peer.user_agent),
+            ))
+            .execute($conn)
+            .await
+    };
+}
+
 impl Storage {
     /// Opens a session for a user whose password was just verified.
     ///
@@ -196,7 +218,7 @@ impl Storage {
         &self,
         id: &SessionId,
     ) -> Result<Option<(SessionRow, UserRow)>, StorageError> {
-        with_read!(self, |conn| sessions::table
+        with_lookup!(self, |conn| sessions::table
             .inner_join(users::table.on(users::id.eq(sessions::user_id)))
             .filter(sessions::id.eq(id.to_string()))
             .select((SessionRow::as_select(), UserRow::as_select()))
@@ -217,31 +239,21 @@ impl Storage {
         rotation: &Rotation<'_>,
         event: Option<AuthEventRow>,
     ) -> Result<bool, StorageError> {
-        with_write!(self, |conn| {
-            let moved = diesel::update(sessions::table.find(rotation.id.to_string()))
-                .filter(sessions::nonce.eq(rotation.nonce))
-                .filter(sessions::generation.le(rotation.generation))
-                .filter(alive!(rotation.now))
-                .set((
-                    sessions::generation.eq(rotation.generation + 1),
-                    sessions::nonce_before.eq(None::<String>),
-                    sessions::attempt_hash.eq(&rotation.attempt_hash),
-                    sessions::rotated_before_at.eq(sessions::rotated_at),
-                    sessions::rotated_at.eq(rotation.now.0),
-                    sessions::refresh_expires_at.eq(rotation.refresh_expires_at.0),
-                    sessions::ip_address.eq(rotation.peer.ip.map(|ip| ip.to_string())),
-                    sessions::user_agent.eq(&rotation.peer.user_agent),
-                ))
-                .execute(conn)
-                .await?;
-            if let (1, Some(event)) = (moved, &event) {
-                diesel::insert_into(auth_events::table)
-                    .values(event.clone())
-                    .execute(conn)
-                    .await?;
-            }
-            Ok(moved == 1)
-        })
+        let moved = match event {
+            // A lost answer is no reason to fail: where it took place, the next try finds a repeat of the call.
+            None => with_statement!(self, |conn| advance!(conn, rotation)),
+            Some(event) => with_write!(self, |conn| {
+                let moved = advance!(conn, rotation)?;
+                if moved == 1 {
+                    diesel::insert_into(auth_events::table)
+                        .values(event.clone())
+                        .execute(conn)
+                        .await?;
+                }
+                Ok(moved)
+            }),
+        };
+        Ok(moved? == 1)
     }
 
     /// Records a repeat of a superseded refresh token; `foreign` holds the new count when it came from somewhere else.

@@ -1,24 +1,46 @@
 //! SQLite: its file, and what every connection is set to.
 
+use std::error::Error;
 use std::path::Path;
 
-use diesel::ConnectionResult;
+use diesel::connection::SimpleConnection as _;
 use diesel::result::ConnectionError;
 use diesel::sqlite::SqliteConnection;
-use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-use diesel_async::{AsyncConnection as _, SimpleAsyncConnection as _};
+use diesel::{Connection as _, ConnectionResult};
+use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
+use futures_util::future::BoxFuture;
 
 use super::StorageError;
 
 /// Each call runs on a thread where it may block.
 pub(super) type Sqlite = SyncConnectionWrapper<SqliteConnection>;
 
+/// Each call runs where it is made: for what is over in microseconds, a thread's hop is most of the time. No future of it
+/// ever waits, so what is written with it is not broken off in the middle.
+pub(super) type Inline = SyncConnectionWrapper<SqliteConnection, Here>;
+
+/// Runs at once what it is to run on another thread.
+pub(super) struct Here;
+
+impl SpawnBlocking for Here {
+    fn spawn_blocking<'a, R: Send + 'static>(
+        &mut self,
+        task: impl FnOnce() -> R + Send + 'static,
+    ) -> BoxFuture<'a, Result<R, Box<dyn Error + Send + Sync>>> {
+        Box::pin(std::future::ready(Ok(task())))
+    }
+
+    fn get_runtime() -> Self {
+        Self
+    }
+}
+
 /// What a connection may do.
 #[derive(Clone, Copy)]
 pub(super) enum Access {
     /// Read only, at the same time as the others.
     Read,
-    /// Write as well. Besides the pool's one writer there are those of other processes, so it waits for its turn.
+    /// Write as well. Besides the one writer of ours there are those of other processes, so it waits for its turn.
     Write,
     /// Find out whether one could write: does not wait for a turn.
     Probe,
@@ -27,21 +49,34 @@ pub(super) enum Access {
 /// With fewer free bytes on the disk the database takes no more requests.
 const LEAST_SPACE: u64 = 1024 * 1024;
 /// `FULL` so that an answered write survives a power cut (SQLite, "PRAGMA synchronous"). The log is folded into the file every
-/// 1,000 pages; after a burst it gives up what it has beyond 64 MiB.
+/// 1,000 pages; after a burst it gives up what it has beyond 64 MiB. What a savepoint needs to be rolled back stays in memory:
+/// there may be no place for a temporary file.
 const WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                       PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 1000; \
-                      PRAGMA journal_size_limit = 67108864;";
+                      PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;";
 const READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;";
 
-pub(super) async fn connect(path: &str, access: Access) -> ConnectionResult<Sqlite> {
-    let mut conn = Sqlite::establish(path).await?;
+/// Opens the file.
+pub(super) async fn connect<S: SpawnBlocking>(
+    path: &str,
+    access: Access,
+) -> ConnectionResult<SyncConnectionWrapper<SqliteConnection, S>> {
+    let path = path.to_owned();
+    let opened = tokio::task::spawn_blocking(move || open(&path, access)).await;
+    let opened =
+        opened.unwrap_or_else(|panicked| Err(ConnectionError::BadConnection(panicked.to_string())));
+    opened.map(SyncConnectionWrapper::new)
+}
+
+/// Opens the file, on a thread that may block.
+pub(super) fn open(path: &str, access: Access) -> ConnectionResult<SqliteConnection> {
+    let mut conn = SqliteConnection::establish(path)?;
     let setup = match access {
         Access::Read => READER,
         Access::Write => WRITER,
         Access::Probe => "PRAGMA busy_timeout = 0;",
     };
     conn.batch_execute(setup)
-        .await
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }

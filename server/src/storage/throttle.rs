@@ -48,7 +48,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn find_throttle(&self, keys: &[String]) -> Result<Vec<ThrottleRow>, StorageError> {
-        with_read!(self, |conn| throttle::table
+        with_lookup!(self, |conn| throttle::table
             .filter(throttle::key.eq_any(keys))
             .select(ThrottleRow::as_select())
             .load(conn)

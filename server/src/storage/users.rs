@@ -181,7 +181,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn find_user(&self, id: &UserId) -> Result<Option<UserRow>, StorageError> {
-        with_read!(self, |conn| users::table
+        with_lookup!(self, |conn| users::table
             .find(id.to_string())
             .select(UserRow::as_select())
             .first(conn)
@@ -206,7 +206,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn find_user_by_email(&self, email: &Email) -> Result<Option<UserRow>, StorageError> {
-        with_read!(self, |conn| users::table
+        with_lookup!(self, |conn| users::table
             .filter(users::email.eq(email.as_str()))
             .select(UserRow::as_select())
             .first(conn)
