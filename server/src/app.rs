@@ -9,7 +9,7 @@ use crate::accounts::{AccountError, AccountRules, Accounts, Passwords};
 use crate::audit::Audit;
 use crate::clock::{Clock, DatabaseClock, Rng, random, uptime};
 use crate::config::{LEAST_SECRET, Settings};
-use crate::graphql::{self, Schema, Services};
+use crate::graphql::{self, Documents, Schema, Services};
 use crate::http::Sockets;
 use crate::readiness::Readiness;
 use crate::sessions::{DeviceTokens, Events, Feed, Sessions, Throttle};
@@ -31,6 +31,8 @@ pub struct App {
     pub audit: Arc<Audit>,
     /// What is served at `/graphql`.
     pub schema: Schema,
+    /// The documents that came by.
+    pub documents: Documents,
     /// Who listens at `/graphql/ws`.
     pub sockets: Sockets,
     /// The database.
@@ -151,6 +153,7 @@ impl App {
         let schema = graphql::schema(services, &settings.graphql);
         let readiness = Readiness::start(storage.clone(), revocations, database_clock);
         Ok(Arc::new(Self {
+            documents: Documents::new(&settings.graphql),
             settings,
             tokens,
             accounts,

@@ -2,7 +2,7 @@
 
 use super::{AccountError, Accounts};
 use crate::audit::AuthEventKind;
-use crate::sessions::{Grant, SessionError, Target};
+use crate::sessions::{Grant, Target};
 use crate::storage::{AuthEventRow, Denied, Proof, StorageError, UserRow};
 use crate::values::{Identity, Peer, Secret};
 
@@ -87,10 +87,7 @@ impl Accounts {
         password: &Secret,
         peer: &Peer,
     ) -> Result<UserRow, AccountError> {
-        let found = self.storage.find_user(&caller.user).await?;
-        let user = found
-            .filter(|user| user.disabled_at.is_none())
-            .ok_or(SessionError::Ended)?;
+        let user = self.row_of_caller(caller).await?;
         let refused = self.own_event(AuthEventKind::LoginThrottled, caller, peer);
         let hash = Some(user.password_hash.clone());
         let target = Target::User(&user.id);

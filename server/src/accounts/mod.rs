@@ -6,6 +6,7 @@ mod credentials;
 mod error;
 mod hashing;
 mod import;
+mod known;
 mod password;
 mod recovery;
 mod stored_hash;
@@ -28,6 +29,8 @@ pub use stored_hash::{HashFault, MOST_ARGON2_KIB, check_hash};
 pub use strength::Estimate;
 pub use user::User;
 
+use known::KnownUsers;
+
 use crate::audit::{Audit, AuthEventKind};
 use crate::clock::{Clock, Rng, random};
 use crate::sessions::{DeviceTokens, Grant, SessionError, Sessions, Target};
@@ -39,6 +42,7 @@ use crate::values::{Email, Identity, Name, Peer, Reason, Role, Secret, Transport
 /// Makes, finds and changes accounts, and signs people in.
 pub struct Accounts {
     storage: Storage,
+    known: KnownUsers,
     sessions: Arc<Sessions>,
     passwords: Passwords,
     device_tokens: DeviceTokens,
@@ -102,6 +106,7 @@ impl Accounts {
     ) -> Self {
         Self {
             storage,
+            known: KnownUsers::default(),
             sessions,
             passwords,
             device_tokens,
@@ -329,13 +334,35 @@ impl Accounts {
         }
     }
 
-    /// The account of a signed-in caller.
+    /// The account of a signed-in caller, as the database has it or, where it was read lately, as far as this node has heard of
+    /// changes to it.
     ///
     /// # Errors
     /// [`SessionError::Ended`] when it was deleted or disabled since the caller's token was signed.
-    pub async fn of_caller(&self, caller: &Identity) -> Result<User, AccountError> {
-        let user = self.find(&caller.user).await?.filter(|user| !user.disabled);
-        user.ok_or(AccountError::Session(SessionError::Ended))
+    pub async fn of_caller(&self, caller: &Identity) -> Result<Arc<User>, AccountError> {
+        // Before the row is read: what is heard of from now on may not be in it.
+        let position = self.sessions.position(&caller.user);
+        let read_at = self.clock.uptime();
+        if let Some(known) =
+            position.and_then(|position| self.known.find(caller, position, read_at))
+        {
+            return Ok(known);
+        }
+        let row = self.row_of_caller(caller).await?;
+        let version = row.token_version;
+        let user = Arc::new(User::from(row));
+        if let Some(position) = position {
+            self.known
+                .remember(Arc::clone(&user), version, position, read_at);
+        }
+        Ok(user)
+    }
+
+    /// The row of a signed-in caller, read now.
+    async fn row_of_caller(&self, caller: &Identity) -> Result<UserRow, AccountError> {
+        let found = self.storage.find_user(&caller.user).await?;
+        let enabled = found.filter(|user| user.disabled_at.is_none());
+        Ok(enabled.ok_or(SessionError::Ended)?)
     }
 
     /// The account with this id.
@@ -407,13 +434,13 @@ impl Accounts {
             .map(|text| Email::parse(text).ok_or(AccountError::EmailInvalid))
             .transpose()?;
         let now = self.clock.now();
-        let current = self.of_caller(caller).await?;
+        let current = self.row_of_caller(caller).await?;
         let change = ProfileChange {
             name: name.filter(|name| *name != current.name),
             email: email.filter(|email| *email != current.email),
         };
         if change.name.is_none() && change.email.is_none() {
-            return Ok(current);
+            return Ok(current.into());
         }
         if change.email.is_some() {
             self.check_fresh(caller)?;

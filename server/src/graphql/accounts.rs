@@ -32,17 +32,23 @@ pub struct User {
     email_verified: bool,
 }
 
-impl From<accounts::User> for User {
-    fn from(user: accounts::User) -> Self {
+impl From<&accounts::User> for User {
+    fn from(user: &accounts::User) -> Self {
         Self {
             id: user.id.to_string().into(),
-            email: user.email.into(),
-            name: user.name.into(),
+            email: user.email.as_str().to_owned(),
+            name: user.name.as_str().to_owned(),
             role: user.role.into(),
             created_at: user.created_at.into(),
             disabled: user.disabled,
             email_verified: false,
         }
+    }
+}
+
+impl From<accounts::User> for User {
+    fn from(user: accounts::User) -> Self {
+        Self::from(&user)
     }
 }
 
@@ -166,7 +172,7 @@ impl AccountQuery {
             .of_caller(ctx.caller().identity()?)
             .await
             .map_err(public)?;
-        Ok(user.into())
+        Ok(User::from(&*user))
     }
 
     /// The signed-in user, or null where no token was sent. A token that was sent and is expired, stale or bad errors with its reason, so that the client renews.
@@ -179,7 +185,7 @@ impl AccountQuery {
             .of_caller(ctx.caller().identity()?)
             .await
             .map_err(public)?;
-        Ok(Some(user.into()))
+        Ok(Some(User::from(&*user)))
     }
 
     /// All accounts, newest first. Needs MANAGER.

@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 
+use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{
     Directive, ExecutableDocument, FragmentDefinition, Selection, SelectionSet,
 };
-use async_graphql::{Name, Pos, Positioned, Request, ServerError};
+use async_graphql::{Name, Pos, Positioned, ServerError};
 
 use super::error::Code;
 use super::with_code;
@@ -36,20 +37,19 @@ const MAX_DIRECTIVES: usize = 4;
 const MAX_INTROSPECTION: usize = 3;
 const INTROSPECTION_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "possibleTypes"];
 
-/// Refuses a document that would cost too much to even validate it. Syntax is not its business.
+/// Parses a document, unless it would cost too much to even validate it.
 ///
 /// # Errors
-/// `QUERY_TOO_COMPLEX`; `GRAPHQL_VALIDATION_FAILED` for a circle of fragments, which has no weight, and for introspection where it
-/// is switched off.
-pub fn admit_document(
-    request: &mut Request,
+/// `GRAPHQL_PARSE_FAILED`; `QUERY_TOO_COMPLEX`; `GRAPHQL_VALIDATION_FAILED` for a circle of fragments, which has no weight, and for
+/// introspection where it is switched off.
+pub fn read_document(
+    text: &str,
     settings: &GraphqlSettings,
-) -> Result<(), ServerError> {
-    check_text(&request.query)?;
-    match request.parsed_query() {
-        Ok(document) => check_document(document, settings.introspection),
-        Err(_) => Ok(()),
-    }
+) -> Result<ExecutableDocument, ServerError> {
+    check_text(text)?;
+    let document = parse_query(text).map_err(|error| with_code(error.into(), Code::ParseFailed))?;
+    check_document(&document, settings.introspection)?;
+    Ok(document)
 }
 
 fn too_complex(message: &str, pos: Option<Pos>) -> ServerError {
@@ -276,7 +276,7 @@ mod tests {
             graphiql: false,
             time_limit: Duration::ZERO,
         };
-        let refused = admit_document(&mut Request::new(query), &settings).err()?;
+        let refused = read_document(query, &settings).err()?;
         Some(refused.message)
     }
 

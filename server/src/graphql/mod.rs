@@ -6,6 +6,7 @@ mod audit;
 mod context;
 mod credentials;
 mod devices;
+mod documents;
 mod error;
 mod guard;
 mod limits;
@@ -14,23 +15,13 @@ mod scalars;
 mod sessions;
 mod subscriptions;
 
-use std::sync::Arc;
-
-use async_graphql::extensions::{
-    Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextRequest, NextSubscribe,
-    NextValidation,
-};
-use async_graphql::parser::types::ExecutableDocument;
-use async_graphql::{
-    MergedObject, Response, SchemaBuilder, ServerError, ServerResult, ValidationResult, Variables,
-};
-
+use async_graphql::{MergedObject, Request, Response, SchemaBuilder, ServerError};
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
 pub use context::{Caller, CookieWrite, CookieWrites, Cookies, InAddress, Services};
+pub use documents::Documents;
 pub use error::{Code, subscriptions_only};
-pub use limits::admit_document;
 use limits::{MAX_COMPLEXITY, MAX_DEPTH};
 use subscriptions::Subscription;
 
@@ -68,8 +59,7 @@ pub fn schema(services: Services, settings: &GraphqlSettings) -> Schema {
     let builder = builder()
         .data(services)
         .limit_depth(MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY)
-        .extension(ErrorCodes);
+        .limit_complexity(MAX_COMPLEXITY);
     if settings.introspection {
         builder.finish()
     } else {
@@ -90,79 +80,51 @@ pub fn sdl() -> String {
     format!("{}\n", sdl.trim())
 }
 
-/// Gives the errors of the GraphQL library itself a code of ours.
-struct ErrorCodes;
-
-impl ExtensionFactory for ErrorCodes {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
-    }
+/// Runs a query or a mutation, whose document was admitted.
+pub async fn execute(schema: &Schema, request: Request) -> Response {
+    coded(schema.execute(request).await)
 }
 
-#[async_trait::async_trait]
-impl Extension for ErrorCodes {
-    async fn parse_query(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        query: &str,
-        variables: &Variables,
-        next: NextParseQuery<'_>,
-    ) -> ServerResult<ExecutableDocument> {
-        next.run(ctx, query, variables)
-            .await
-            .map_err(|error| with_code(error, Code::ParseFailed))
-    }
-
-    async fn validation(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        next: NextValidation<'_>,
-    ) -> Result<ValidationResult, Vec<ServerError>> {
-        next.run(ctx).await.map_err(|errors| {
-            let code = |error: &ServerError| match error.message.as_str() {
-                "Query is too complex." | "Query is nested too deep." => Code::TooComplex,
-                _ => Code::ValidationFailed,
-            };
-            errors
-                .into_iter()
-                .take(MAX_ERRORS)
-                .map(|error| {
-                    let code = code(&error);
-                    with_code(error, code)
-                })
-                .collect()
-        })
-    }
-
-    /// What is left without a code by then is an argument or variable that does not fit its type.
-    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
-        coded(next.run(ctx).await)
-    }
-
-    fn subscribe<'s>(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        stream: BoxStream<'s, Response>,
-        next: NextSubscribe<'_>,
-    ) -> BoxStream<'s, Response> {
-        next.run(ctx, stream).map(coded).boxed()
-    }
+/// Runs a subscription, whose document was admitted.
+pub fn subscribe(schema: &Schema, request: Request) -> BoxStream<'static, Response> {
+    schema.execute_stream(request).map(coded).boxed()
 }
 
+/// Gives the errors of the GraphQL library itself a code of ours. No extension of the library does, as it walks every field another
+/// way where there is one, which takes twice as long.
 fn coded(mut response: Response) -> Response {
-    let errors = std::mem::take(&mut response.errors);
-    let coded = errors
-        .into_iter()
-        .map(|error| with_code(error, Code::ValidationFailed));
-    response.errors = coded.collect();
+    let refuses_document = response
+        .errors
+        .first()
+        .is_some_and(|error| error.path.is_empty());
+    if refuses_document {
+        response.errors.truncate(MAX_ERRORS);
+    }
+    for error in &mut response.errors {
+        set_code(error, code(error));
+    }
     response
+}
+
+/// What an error of the library means. What has a path is an argument or variable that does not fit its type.
+fn code(error: &ServerError) -> Code {
+    match error.message.as_str() {
+        _ if !error.path.is_empty() => Code::ValidationFailed,
+        "Query is too complex." | "Query is nested too deep." => Code::TooComplex,
+        deep if deep.starts_with("The recursion depth of the query") => Code::ParseFailed,
+        _ => Code::ValidationFailed,
+    }
 }
 
 /// The error, with this code if it has none.
 pub fn with_code(mut error: ServerError, code: Code) -> ServerError {
+    set_code(&mut error, code);
+    error
+}
+
+fn set_code(error: &mut ServerError, code: Code) {
     let extensions = error.extensions.get_or_insert_default();
     if extensions.get("code").is_none() {
         extensions.set("code", code.as_str());
     }
-    error
 }

@@ -28,10 +28,9 @@ use super::graphql::{Envelope, operation};
 use super::places::{Place, Places};
 use super::{hosts, peer};
 use crate::app::App;
-use crate::graphql::{Code, admit_document, subscriptions_only, with_code};
+use crate::graphql::{Code, subscribe, subscriptions_only, with_code};
 use crate::sessions::{SessionError, Watch};
 use crate::tokens::TokenError;
-use crate::values::Identity;
 
 const PROTOCOL: &str = "graphql-transport-ws";
 /// The largest message that is read. A token has at most half of it.
@@ -218,7 +217,7 @@ async fn admit(app: &App, token: Option<&serde_json::Value>) -> Result<Watch, En
         None | Some(serde_json::Value::Null) => return Err(End::refused("TOKEN_MISSING")),
         Some(token) => token.as_str().unwrap_or_default(),
     };
-    let claims = app.tokens.verify(token).map_err(|refused| {
+    let caller = app.tokens.identify(token).map_err(|refused| {
         tracing::debug!(%refused, "an access token was refused");
         End::refused(match refused {
             TokenError::Expired => "TOKEN_EXPIRED",
@@ -226,7 +225,7 @@ async fn admit(app: &App, token: Option<&serde_json::Value>) -> Result<Watch, En
         })
     })?;
     let most = app.settings.events.max_per_session;
-    match app.sessions.watch(&Identity::from(&claims), most).await {
+    match app.sessions.watch(&caller, most).await {
         Ok(Some(watch)) => Ok(watch),
         Ok(None) => Err(End::SESSION_SOCKETS),
         Err(SessionError::Ended) => Err(End::refused("SESSION_ENDED")),
@@ -355,10 +354,9 @@ impl Conversation<'_> {
             return Err(End::OPERATIONS);
         }
         let name = request.operation_name.clone();
-        if let Err(refused) = admit_document(&mut request, &self.app.settings.graphql) {
+        if let Err(refused) = self.app.documents.admit(&mut request) {
             return self.refuse(&id, vec![refused]).await;
         }
-        // A parse error is reported by the execution, in the form of all others.
         if let Ok(document) = request.parsed_query() {
             let operation = operation(document, name.as_deref());
             if operation.is_some_and(|operation| operation.ty != OperationType::Subscription) {
@@ -372,7 +370,7 @@ impl Conversation<'_> {
             }
         }
         let request = request.data(self.watch.report());
-        let responses = self.app.schema.execute_stream(request);
+        let responses = subscribe(&self.app.schema, request);
         self.operations.push(Operation { id, responses });
         Ok(())
     }

@@ -123,6 +123,7 @@ impl Feed {
 
     async fn connect(&self) -> Result<RevocationFeed, StorageError> {
         let mut reader = self.storage.feed().await?;
+        self.revocations.is_connected_anew();
         self.read(&mut reader).await?;
         Ok(reader)
     }

@@ -10,8 +10,8 @@ use tokio::sync::Semaphore;
 
 use super::{AccessError, Sessions};
 use crate::storage::{SessionRow, Storage, StorageError, UserRow};
-use crate::tokens::Standing;
-use crate::values::{Identity, SessionId, UnixMillis};
+use crate::tokens::{Position, Standing};
+use crate::values::{Identity, SessionId, UnixMillis, UserId};
 
 /// So many checks ask the database at a time: a stale feed must not turn into a flood of queries.
 const MOST_LOOKUPS: usize = 8;
@@ -105,7 +105,7 @@ impl Sessions {
     /// # Errors
     /// [`AccessError`]; of those [`AccessError::Unchecked`] when the feed is stale and the database cannot be asked.
     pub async fn admit(&self, token: &str) -> Result<Identity, AccessError> {
-        let caller = Identity::from(&self.tokens.verify(token)?);
+        let caller = self.tokens.identify(token)?;
         let standing = match self.feed.revocations().check(&caller) {
             Standing::Unknown => self.look_up(&caller).await,
             known => known,
@@ -116,6 +116,11 @@ impl Sessions {
             Standing::Ended => Err(AccessError::Ended),
             Standing::Unknown => Err(AccessError::Unchecked),
         }
+    }
+
+    /// How far this node has read what changed about a user; `None` while it cannot say.
+    pub(crate) fn position(&self, user: &UserId) -> Option<Position> {
+        self.feed.revocations().position(user)
     }
 
     async fn look_up(&self, caller: &Identity) -> Standing {

@@ -11,6 +11,7 @@ use super::algorithm::{Algorithm, PrivateKey};
 use super::folder::{KeyFiles, KeyFolder};
 use super::ring::{AccessKey, Entry, KeyRing, KeyState, KeyStatus, RefreshKey, Ring};
 use super::sealer::Sealer;
+use super::verified::Verified;
 use crate::clock::{Clock, Rng, random};
 use crate::config::KeySettings;
 use crate::storage::{KeyChange, KeyPurpose, KeyRow, Storage, StorageError};
@@ -144,6 +145,7 @@ impl Keys {
             access: Ring::new(keys, self.life(KeyPurpose::Access).await?),
             refresh: Ring::new(refresh, self.life(KeyPurpose::Refresh).await?),
             files: stamps,
+            verified: Verified::default(),
         })
     }
 

@@ -10,6 +10,7 @@ mod mac;
 mod revocations;
 mod ring;
 mod sealer;
+mod verified;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -25,14 +26,15 @@ pub use error::TokenError;
 pub use jsonwebtoken::jwk::JwkSet;
 pub use keys::{JWKS_MAX_AGE, KeyError, Keys, Lives};
 pub use mac::Mac;
-pub use revocations::{MAX_ENTRIES, Revocations, Standing};
-use ring::AccessKey;
+pub use revocations::{MAX_ENTRIES, Position, Revocations, Standing};
+use ring::{AccessKey, Entry};
 pub use ring::{KeyRing, KeyState, KeyStatus};
 pub use sealer::Sealer;
+use verified::Fingerprint;
 
 use crate::clock::{Clock, Rng, random};
 use crate::config::TokenSettings;
-use crate::values::{Role, SessionId, UnixMillis, UserId};
+use crate::values::{Identity, Role, SessionId, UnixMillis, UserId};
 
 /// What an access token says of its user and session; the rest of the claims comes from the configuration.
 #[derive(Clone, Debug)]
@@ -248,6 +250,37 @@ impl Tokens {
     /// # Errors
     /// [`TokenError::Expired`] when it was good until its `exp`; [`TokenError::Invalid`] for everything else.
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+        self.verify_under(&self.ring(), token)
+            .map(|(claims, _)| claims)
+    }
+
+    /// Whom a token speaks for that [`Self::verify`] accepts. The signature of a token that came by lately is not checked again,
+    /// its end is.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn identify(&self, token: &str) -> Result<Identity, TokenError> {
+        if token.len() > MAX_BYTES {
+            return Err(TokenError::Invalid("too long"));
+        }
+        let ring = self.ring();
+        let fingerprint = Fingerprint::of(token);
+        if let Some(known) = ring.verified.find(&fingerprint, self.clock.now()) {
+            return Ok(known);
+        }
+        let (claims, good_until) = self.verify_under(&ring, token)?;
+        let identity = Identity::from(&claims);
+        ring.verified
+            .remember(fingerprint, identity.clone(), good_until);
+        Ok(identity)
+    }
+
+    /// The claims of a token, and until when they and the ring's key are accepted.
+    fn verify_under(
+        &self,
+        ring: &KeyRing,
+        token: &str,
+    ) -> Result<(Claims, UnixMillis), TokenError> {
         use TokenError::Invalid;
         if token.len() > MAX_BYTES {
             return Err(Invalid("too long"));
@@ -255,23 +288,31 @@ impl Tokens {
         let (message, signature) = token.rsplit_once('.').ok_or(Invalid("not three parts"))?;
         let (header, payload) = message.split_once('.').ok_or(Invalid("not three parts"))?;
         let header = json::read(header).ok_or(Invalid("header"))?;
-        let ring = self.ring();
-        let key = self.key_for(&ring, &header)?;
-        let algorithm = key.algorithm.into();
-        let verified = crypto::verify(signature, message.as_bytes(), &key.decoding, algorithm);
+        let entry = self.key_for(ring, &header)?;
+        let algorithm = entry.key.algorithm.into();
+        let verified = crypto::verify(
+            signature,
+            message.as_bytes(),
+            &entry.key.decoding,
+            algorithm,
+        );
         if !verified.unwrap_or(false) {
             return Err(Invalid("signature"));
         }
-        let claims = json::read(payload).ok_or(Invalid("claims"))?;
+        let claims: Claims = json::read(payload).ok_or(Invalid("claims"))?;
         self.check(&claims)?;
-        Ok(claims)
+        let expires = UnixMillis(claims.exp.saturating_add(LEEWAY_SECS).saturating_mul(1000));
+        let good_until = entry
+            .verifies_until
+            .map_or(expires, |until| until.min(expires));
+        Ok((claims, good_until))
     }
 
     fn key_for<'r>(
         &self,
         ring: &'r KeyRing,
         header: &StrictHeader,
-    ) -> Result<&'r AccessKey, TokenError> {
+    ) -> Result<&'r Entry<AccessKey>, TokenError> {
         use TokenError::Invalid;
         // We understand no extension, so any `crit` is one too many (RFC 7515 §4.1.11).
         if header.crit {
@@ -281,13 +322,13 @@ impl Tokens {
         if typ.strip_prefix("application/").unwrap_or(&typ) != TYPE {
             return Err(Invalid("typ"));
         }
-        let key = ring
+        let entry = ring
             .verifying_key(&header.kid, self.clock.now())
             .ok_or(Invalid("kid"))?;
-        if !key.algorithm.is_named(&header.alg) {
+        if !entry.key.algorithm.is_named(&header.alg) {
             return Err(Invalid("alg"));
         }
-        Ok(key)
+        Ok(entry)
     }
 
     fn check(&self, claims: &Claims) -> Result<(), TokenError> {

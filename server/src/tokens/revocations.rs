@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -30,6 +30,14 @@ pub enum Standing {
     Unknown,
 }
 
+/// How far the feed was read for one user. It moves with every row of theirs, and with every connection to the feed: after a failover
+/// numbers may come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    connection: u64,
+    seq: Option<i64>,
+}
+
 /// The revocations that a node has read, and how long ago it did.
 pub struct Revocations {
     clock: Arc<dyn Clock>,
@@ -47,6 +55,8 @@ struct Entries {
     added: usize,
     /// Until then an entry is missing that did not fit.
     incomplete_until: Duration,
+    /// Counts the connections to the feed.
+    connection: u64,
 }
 
 /// Seconds of [`Clock::uptime`], rounded up.
@@ -88,7 +98,7 @@ impl Revocations {
 
     /// What is known of the token of `caller`.
     pub fn check(&self, caller: &Identity) -> Standing {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries();
         let now = self.clock.uptime();
         if entries.sessions.contains_key(&caller.session) {
             return Standing::Ended;
@@ -100,9 +110,33 @@ impl Revocations {
                 Standing::Ended
             }
             Some(user) if caller.version < user.min_version => Standing::Stale,
-            _ if now < entries.incomplete_until || !self.is_fresh(now) => Standing::Unknown,
+            _ if !entries.are_complete(now) || !self.is_fresh(now) => Standing::Unknown,
             _ => Standing::Good,
         }
+    }
+
+    /// How far the feed was read for a user; `None` while it cannot be trusted.
+    ///
+    /// What the database said of the user after this was asked is right, but for what a row that is still on its way says, for as
+    /// long as the position is the same.
+    pub fn position(&self, user: &UserId) -> Option<Position> {
+        let entries = self.entries();
+        let now = self.clock.uptime();
+        let position = Position {
+            connection: entries.connection,
+            seq: entries.users.get(user).map(|user| user.seq),
+        };
+        (entries.are_complete(now) && self.is_fresh(now)).then_some(position)
+    }
+
+    /// The feed is about to be read over a new connection.
+    pub fn is_connected_anew(&self) {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.connection += 1;
+    }
+
+    fn entries(&self) -> RwLockReadGuard<'_, Entries> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the feed was read lately: else checks ask the database.
@@ -158,6 +192,10 @@ impl Revocations {
 }
 
 impl Entries {
+    fn are_complete(&self, now: Duration) -> bool {
+        now >= self.incomplete_until
+    }
+
     /// Sweeps once in a while, so that a burst of rows does not walk all entries for each.
     fn make_room(&mut self, now: Duration) {
         self.added += 1;

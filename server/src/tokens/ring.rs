@@ -10,6 +10,7 @@ use jsonwebtoken::{DecodingKey, EncodingKey};
 use super::algorithm::{Algorithm, Prepared};
 use super::folder::Stamp;
 use super::keys::KeyError;
+use super::verified::Verified;
 use crate::storage::KeyPurpose;
 use crate::values::UnixMillis;
 
@@ -199,6 +200,8 @@ pub struct KeyRing {
     pub(super) refresh: Ring<RefreshKey>,
     /// The files that the access keys came from, where they came from files.
     pub(super) files: Vec<Stamp>,
+    /// What was signed by its keys, as far as it came by.
+    pub(super) verified: Verified,
 }
 
 impl fmt::Debug for KeyRing {
@@ -221,6 +224,7 @@ impl KeyRing {
             ),
             refresh: Ring::new([], Duration::ZERO),
             files: Vec::new(),
+            verified: Verified::default(),
         }
     }
 
@@ -228,9 +232,10 @@ impl KeyRing {
         self.access.signing(now).map(|entry| &entry.key)
     }
 
-    pub(super) fn verifying_key(&self, kid: &str, now: UnixMillis) -> Option<&AccessKey> {
+    /// The key of that name, where what it signed is accepted.
+    pub(super) fn verifying_key(&self, kid: &str, now: UnixMillis) -> Option<&Entry<AccessKey>> {
         let named = self.access.iter().find(|entry| entry.key.kid == kid)?;
-        named.verifies(now).then_some(&named.key)
+        named.verifies(now).then_some(named)
     }
 
     /// What `/.well-known/jwks.json` publishes (RFC 7517 §5): every key that is accepted or will be. A secret is no part of it.
