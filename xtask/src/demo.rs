@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: from a fresh clone to a page in the browser.
 
 use std::{
+    fs,
     io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -10,6 +11,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use flate2::{Compression, write::GzEncoder};
+use ignore::{DirEntry, WalkBuilder};
 
 use crate::{
     fresh::Stamp,
@@ -85,11 +88,32 @@ pub(crate) fn build_pages(project: &Project, step: &Step) -> Result<()> {
         project.root.join("package-lock.json"),
     ];
     let stamp = Stamp::read(project, "web-demo", &inputs)?;
-    if stamp.is_fresh(&[project.root.join("web-demo/dist/index.html")]) {
+    let pages = project.root.join("web-demo/dist");
+    if stamp.is_fresh(&[pages.join("index.html.gz")]) {
         return Ok(());
     }
     step.run(project.command("npm", "run build -w web-demo"))?;
+    compress(&pages)?;
     stamp.write()
+}
+
+/// Puts each file beside itself as gzip, where that is shorter: the server then need not compress it for each browser.
+fn compress(folder: &Path) -> Result<()> {
+    let walk = WalkBuilder::new(folder).standard_filters(false).build();
+    let entries = walk.collect::<Result<Vec<_>, _>>()?;
+    let files = entries.into_iter().map(DirEntry::into_path);
+    for path in files.filter(|path| path.is_file()) {
+        let data = fs::read(&path)?;
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        gzip.write_all(&data)?;
+        let short = gzip.finish()?;
+        if short.len() < data.len() {
+            let mut name = path.into_os_string();
+            name.push(".gz");
+            fs::write(name, short)?;
+        }
+    }
+    Ok(())
 }
 
 fn build_server(project: &Project, step: &Step, release: bool) -> Result<()> {

@@ -6,12 +6,14 @@ mod bench;
 mod chaos;
 mod demo;
 mod deny;
+mod dist;
 mod evidence;
 mod fresh;
 mod fuzz;
 mod links;
 mod logs;
 mod npm;
+mod paths;
 pub mod postgres;
 pub mod process;
 mod project;
@@ -51,6 +53,8 @@ enum Command {
     Test(test::Options),
     /// Build the npm package `@countersign/client` with its WASM core, and print the sizes.
     Npm,
+    /// Build a release of the server: one static binary with all pages, its archive and checksums, in `target/dist`.
+    Dist(dist::Options),
     /// Build the npm package from the last commit in two folders, and compare what is packed.
     Reproduce,
     /// Write `schema.graphql` from the code.
@@ -91,6 +95,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Demo(options) => demo::run(&project, steps, &options),
         Command::Test(options) => test::run(&project, steps, &options),
         Command::Npm => npm::run(&project, steps),
+        Command::Dist(options) => dist::run(&project, steps, &options),
         Command::Reproduce => npm::reproduce(&project, steps),
         Command::Schema(options) => schema::run(&project, &options),
         Command::Tidy => tidy::run(&project),

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    env,
     fs::{self, File},
     io::{self, Write},
     os::unix::fs::symlink,
@@ -18,6 +17,7 @@ use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{
     fresh::Stamp,
+    paths::Renamed,
     process,
     project::Project,
     steps::{Step, Steps},
@@ -44,7 +44,14 @@ pub(crate) fn run(project: &Project, mut steps: Steps) -> Result<()> {
 pub(crate) fn reproduce(project: &Project, mut steps: Steps) -> Result<()> {
     steps.expect(3);
     steps.step("npm packages", |step| install(project, step))?;
-    let mut build = |title, name| steps.step(title, |step| build_elsewhere(project, step, name));
+    let mut build = |title, name| {
+        steps.step(title, |step| {
+            elsewhere(project, name, |copy| {
+                build(copy, step)?;
+                integrity(copy)
+            })
+        })
+    };
     let first = build("first build", "a")?;
     let second = build("second build", "another-folder-with-a-longer-name")?;
     if first != second {
@@ -54,8 +61,12 @@ pub(crate) fn reproduce(project: &Project, mut steps: Steps) -> Result<()> {
     Ok(())
 }
 
-/// Builds and packs the last commit in a folder of its own; the integrity of the tarball, as the registry shows it.
-fn build_elsewhere(project: &Project, step: &Step, name: &str) -> Result<String> {
+/// Works on the last commit in a folder of its own.
+pub(crate) fn elsewhere<T>(
+    project: &Project,
+    name: &str,
+    work: impl FnOnce(&Project) -> Result<T>,
+) -> Result<T> {
     let folder = tempfile::tempdir()?;
     let root = folder.path().join(name);
     fs::create_dir(&root)?;
@@ -73,13 +84,17 @@ fn build_elsewhere(project: &Project, step: &Step, name: &str) -> Result<String>
             .arg(&root),
     )?;
     symlink(project.root.join("node_modules"), root.join("node_modules"))?;
-    let copy = Project {
+    work(&Project {
         target: root.join("target"),
         root,
-    };
-    build(&copy, step)?;
+    })
+}
+
+/// The integrity of the package's tarball, as the registry shows it.
+fn integrity(project: &Project) -> Result<String> {
     let pack = format!("pack --dry-run --json -w {PACKAGE}");
-    let packed: Value = serde_json::from_str(&process::output(&mut copy.command("npm", &pack))?)?;
+    let packed: Value =
+        serde_json::from_str(&process::output(&mut project.command("npm", &pack))?)?;
     let integrity = packed[0]["integrity"].as_str();
     Ok(integrity.context("npm names no integrity")?.to_owned())
 }
@@ -145,13 +160,16 @@ fn satisfies(installed: &HashMap<String, Locked>, wanted: &HashMap<String, Locke
 
 /// Builds `pkg/` (WASM) and `dist/` (JavaScript and types) when their sources changed.
 pub(crate) fn build(project: &Project, step: &Step) -> Result<()> {
-    tools::require_wasm_target(project, step)?;
+    tools::require_target(project, step, "wasm32-unknown-unknown")?;
     let mut compile = project.command(
         "cargo",
         "build --package wasm-client --profile wasm --target wasm32-unknown-unknown",
     );
     compile.env("CARGO_TARGET_DIR", &project.target);
-    compile.env("CARGO_ENCODED_RUSTFLAGS", without_paths(project)?);
+    compile.env(
+        "CARGO_ENCODED_RUSTFLAGS",
+        Renamed::of(project)?.rust_flags(),
+    );
     step.run(compile)?;
     let wasm = project
         .target
@@ -188,40 +206,6 @@ fn stamp(project: &Project, wasm: &Path) -> Result<Stamp> {
         project.root.join("package-lock.json"),
     ];
     Stamp::read(project, "npm-package", &inputs)
-}
-
-/// Keeps the folders of this machine out of the panic messages, so that every machine builds the same bytes.
-fn without_paths(project: &Project) -> Result<String> {
-    let crates = cargo_home()?.join("registry/src");
-    let mut flags = Vec::new();
-    let mut rename = |folder: &Path, name: &str| {
-        flags.push(format!("--remap-path-prefix={}={name}", folder.display()));
-    };
-    rename(&project.root, "");
-    // There is none where the crates are vendored.
-    for registry in fs::read_dir(&crates).into_iter().flatten() {
-        rename(&registry?.path(), "");
-    }
-    // The sources of the library, where they are installed, get the name that they have where they are not.
-    let rustc = |arguments| process::output(&mut project.command("rustc", arguments));
-    let library = PathBuf::from(rustc("--print sysroot")?).join("lib/rustlib/src/rust");
-    let version = rustc("-vV")?;
-    let commit = version
-        .lines()
-        .find_map(|line| line.strip_prefix("commit-hash: "));
-    rename(
-        &library,
-        &format!("/rustc/{}", commit.context("rustc names no commit")?),
-    );
-    Ok(flags.join("\x1f"))
-}
-
-fn cargo_home() -> Result<PathBuf> {
-    if let Some(home) = env::var_os("CARGO_HOME") {
-        return Ok(home.into());
-    }
-    let home = env::home_dir().context("this user has no home folder")?;
-    Ok(home.join(".cargo"))
 }
 
 fn bind(wasm: &Path, pkg: &Path) -> Result<()> {

@@ -24,11 +24,19 @@ const CRATES: [&str; 2] = ["server", "wasm-client"];
 const DRAFT: &str = "countersign-sbom-draft";
 
 pub(crate) fn run(project: &Project, mut steps: Steps) -> Result<()> {
-    let folder = project.target.join("sbom");
+    steps.expect(1);
+    steps.step("Rust crates and npm packages", |step| write(project, step))
+}
+
+pub(crate) fn folder(project: &Project) -> PathBuf {
+    project.target.join("sbom")
+}
+
+pub(crate) fn write(project: &Project, step: &Step) -> Result<()> {
+    let folder = folder(project);
     fs::create_dir_all(&folder)?;
-    steps.expect(2);
-    steps.step("Rust crates", |step| rust(project, step, &folder))?;
-    steps.step("npm packages", |step| npm(project, step, &folder))
+    rust(project, step, &folder)?;
+    npm(project, step, &folder)
 }
 
 /// Installs cargo-cyclonedx (about three minutes on two cores) where it is missing.
@@ -38,7 +46,8 @@ fn rust(project: &Project, step: &Step, folder: &Path) -> Result<()> {
         step.run(project.command("cargo", "install cargo-cyclonedx --version =0.5.9 --locked"))?;
     }
     let arguments = format!(
-        "cyclonedx --format json --spec-version {SPECIFICATION} --override-filename {DRAFT}"
+        "cyclonedx --format json --spec-version {SPECIFICATION} --override-filename {DRAFT} \
+         --all-features --target all"
     );
     let written = step.run(project.command("cargo", &arguments));
     let drafts = drafts(project)?;

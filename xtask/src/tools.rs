@@ -36,9 +36,8 @@ fn parse_node_version(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// Adds the compiler target of the WASM core.
-pub(crate) fn require_wasm_target(project: &Project, step: &Step) -> Result<()> {
-    let target = "wasm32-unknown-unknown";
+/// Adds a target to the compiler.
+pub(crate) fn require_target(project: &Project, step: &Step, target: &str) -> Result<()> {
     let libdir = format!("--print target-libdir --target {target}");
     let libraries = process::output(&mut project.command("rustc", &libdir))?;
     if Path::new(&libraries).exists() {
@@ -51,6 +50,15 @@ pub(crate) fn require_wasm_target(project: &Project, step: &Step) -> Result<()> 
         );
     }
     step.run(project.command("rustup", &format!("target add {target}")))
+}
+
+/// Makes sure of what a release is compiled and linked with.
+pub(crate) fn require_musl(project: &Project, step: &Step, target: &str) -> Result<()> {
+    require_target(project, step, target)?;
+    if find("musl-gcc").is_none() || find("readelf").is_none() {
+        install(project, step, "musl-tools binutils")?;
+    }
+    Ok(())
 }
 
 /// Adds rustfmt and clippy.
@@ -136,10 +144,10 @@ impl TestTools {
 fn install(project: &Project, step: &Step, packages: &str) -> Result<()> {
     if !Uid::effective().is_root() || find("apt-get").is_none() {
         bail!(
-            "the tests need packages that are missing. On Debian or Ubuntu:\n\n    \
+            "packages are missing. On Debian or Ubuntu:\n\n    \
              sudo apt-get update && sudo apt-get install --no-install-recommends {packages}\n\n\
-             Elsewhere install Chromium (and set CHROMIUM_PATH to it) and PostgreSQL 13 or newer (with \
-             initdb on PATH); on Linux also haproxy, pgbouncer and libfaketime."
+             Elsewhere the tests need Chromium (set CHROMIUM_PATH to it) and PostgreSQL 13 or newer (with \
+             initdb on PATH), on Linux also haproxy, pgbouncer and libfaketime; a release needs musl-gcc and readelf."
         );
     }
     step.run(project.command("apt-get", "update"))?;

@@ -25,14 +25,25 @@ pub struct HttpSettings {
     pub allowed_hosts: Vec<String>,
     /// `COUNTERSIGN_HTTP__TRUSTED_PROXIES`: the addresses or networks of the proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// `COUNTERSIGN_HTTP__ASSETS`: the folder of the built demo and GraphiQL.
-    pub assets: PathBuf,
+    /// `COUNTERSIGN_HTTP__ASSETS`: where the demo and GraphiQL are.
+    pub assets: Assets,
     /// `COUNTERSIGN_HTTP__DRAIN`: how long a node that was told to stop still takes requests, and says that it is not ready.
     pub drain: Duration,
     /// `COUNTERSIGN_HTTP__DEV_COOKIE`: a plain cookie without `Secure`, for browsers that refuse the safe one on localhost.
     pub dev_cookie: bool,
     /// Connections.
     pub connections: ConnectionSettings,
+}
+
+/// Where the demo and GraphiQL are.
+#[derive(Clone, Debug)]
+pub enum Assets {
+    /// In the binary, if it was built with the feature `embedded-pages`; else in `web-demo/dist`.
+    BuiltIn,
+    /// In a folder.
+    Folder(PathBuf),
+    /// Nowhere.
+    Off,
 }
 
 /// Connections. A WebSocket is one until it is open, and counts among [`EventSettings`] then.
@@ -107,7 +118,12 @@ impl HttpSettings {
                     Err(_) => Err("is neither an IP address nor a network like 10.0.0.0/8"),
                 }
             }),
-            assets: source.parsed("http.assets", "web-demo/dist", |text| Ok(PathBuf::from(text))),
+            assets: source
+                .optional("http.assets", |text| match text {
+                    "off" => Ok(Assets::Off),
+                    folder => Ok(Assets::Folder(folder.into())),
+                })
+                .unwrap_or(Assets::BuiltIn),
             drain: source.duration("http.drain", if development { "0s" } else { "5s" }, "0s", "5m"),
             dev_cookie,
             connections: ConnectionSettings {

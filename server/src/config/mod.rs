@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use database::DatabaseSettings;
-pub use http::{ConnectionSettings, HttpSettings};
+pub use http::{Assets, ConnectionSettings, HttpSettings};
 pub use keys::{KeySettings, LEAST_SECRET, TokenSettings};
 pub use limits::{LimitSettings, Rate};
 pub use passwords::PasswordSettings;

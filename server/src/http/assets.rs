@@ -1,8 +1,13 @@
 //! The demo and GraphiQL, where they were built.
 
+#[cfg(feature = "embedded-pages")]
+mod embedded;
+
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
@@ -10,13 +15,15 @@ use axum::http::header::{
 use axum::http::{StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get_service;
+use axum::routing::get;
 use percent_encoding::percent_decode_str;
-use tower::ServiceExt as _;
-use tower_http::services::{ServeDir, ServeFile};
+use tower::util::BoxCloneSyncService;
+use tower::{ServiceExt, service_fn};
+use tower_http::services::ServeDir;
+use tower_http::services::fs::{Backend, DefaultServeDirFallback};
 
 use crate::app::App;
-use crate::config::HttpSettings;
+use crate::config::{Assets, HttpSettings};
 
 /// Nothing from elsewhere, no inline script, no inline style (OWASP Content Security Policy Cheat Sheet).
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
@@ -29,26 +36,44 @@ const GRAPHIQL_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 
 pub const BARE_POLICY: &str =
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Serves the folder of built assets; without it, a page that says how to build it.
+/// Serves files; "not found" for what is none.
+type Files = BoxCloneSyncService<Request, Response, Infallible>;
+
+/// Serves the built pages; without them, one that says how to build them.
 pub fn router(settings: &HttpSettings, graphiql: bool) -> Router<Arc<App>> {
-    let folder = &settings.assets;
-    let page = |name: &str| ServeFile::new(folder.join(name));
-    let index = page("index.html");
-    let files = ServeDir::new(folder)
-        .append_index_html_on_directories(true)
-        // `//assets` would be sent on to the host `assets`.
-        .redirect_to_trailing_slash(false);
+    let files = match &settings.assets {
+        #[cfg(feature = "embedded-pages")]
+        Assets::BuiltIn => files(ServeDir::with_backend("", embedded::Pages)),
+        #[cfg(not(feature = "embedded-pages"))]
+        Assets::BuiltIn => files(ServeDir::new("web-demo/dist")),
+        Assets::Folder(folder) => files(ServeDir::new(folder)),
+        Assets::Off => BoxCloneSyncService::new(service_fn(async |_| Ok(not_found()))),
+    };
     let mut router = Router::new();
     if graphiql {
-        router = router.route("/graphiql", get_service(page("graphiql.html")));
+        let files = files.clone();
+        router = router.route(
+            "/graphiql",
+            get(move |request| page(files, "/graphiql.html", request)),
+        );
     }
     router
-        .fallback(move |request: Request| serve(files.clone(), index.clone(), graphiql, request))
+        .fallback(move |request| serve(files.clone(), graphiql, request))
         .layer(middleware::from_fn(with_headers))
 }
 
+fn files<B: Backend>(folder: ServeDir<DefaultServeDirFallback, B>) -> Files {
+    let folder = folder
+        .append_index_html_on_directories(true)
+        // `//assets` would be sent on to the host `assets`.
+        .redirect_to_trailing_slash(false)
+        .precompressed_gzip();
+    let answers = ServiceExt::<Request>::map_response(folder, IntoResponse::into_response);
+    BoxCloneSyncService::new(answers)
+}
+
 /// A file; else, for a browser that navigates, the demo, which routes by itself.
-async fn serve(files: ServeDir, index: ServeFile, graphiql: bool, request: Request) -> Response {
+async fn serve(files: Files, graphiql: bool, request: Request) -> Response {
     let path = request.uri().path();
     // Whatever spelling of the path leads to it.
     let decoded = percent_decode_str(path).decode_utf8_lossy();
@@ -61,22 +86,30 @@ async fn serve(files: ServeDir, index: ServeFile, graphiql: bool, request: Reque
         .and_then(|accept| accept.to_str().ok());
     let navigates = accepts_html.is_some_and(|accept| accept.contains("text/html"));
     let (parts, body) = request.into_parts();
-    let again = Request::from_parts(parts.clone(), axum::body::Body::empty());
+    let again = Request::from_parts(parts.clone(), Body::empty());
     let Ok(found) = files
+        .clone()
         .oneshot(Request::from_parts(parts.clone(), body))
         .await;
     if found.status() != StatusCode::NOT_FOUND {
-        return found.into_response();
+        return found;
     }
     if !navigates {
         return not_found();
     }
-    let Ok(page) = index.oneshot(again).await;
+    let page = page(files, "/index.html", again).await;
     if page.status() == StatusCode::NOT_FOUND {
         not_built(&parts.uri)
     } else {
-        page.into_response()
+        page
     }
+}
+
+/// The file at `path`, whatever the request asked for.
+async fn page(files: Files, path: &'static str, mut request: Request) -> Response {
+    *request.uri_mut() = Uri::from_static(path);
+    let Ok(page) = files.oneshot(request).await;
+    page
 }
 
 fn not_found() -> Response {
@@ -88,7 +121,7 @@ fn not_built(uri: &Uri) -> Response {
         return not_found();
     }
     let text = "Countersign is running. The API is at /graphql, the keys are at /.well-known/jwks.json.\n\
-                The demo and GraphiQL are not built: `cargo xtask demo` builds them, COUNTERSIGN_HTTP__ASSETS names their folder.\n";
+                The demo and GraphiQL are not here: `cargo xtask demo` builds them, COUNTERSIGN_HTTP__ASSETS names their folder.\n";
     (StatusCode::OK, text).into_response()
 }
 

@@ -267,7 +267,12 @@ fn tls(roots: &Roots) -> Result<MakeRustlsConnect, StorageError> {
     let mut store = RootCertStore::empty();
     match roots {
         Roots::System => {
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            let native = rustls_native_certs::load_native_certs();
+            // A system without any, as an image from scratch is. One whose certificates cannot be read is at fault, and told so.
+            if native.certs.is_empty() && native.errors.is_empty() {
+                store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+            }
+            store.add_parsable_certificates(native.certs);
         }
         Roots::File(path) => {
             let unreadable =
@@ -283,8 +288,8 @@ fn tls(roots: &Roots) -> Result<MakeRustlsConnect, StorageError> {
     }
     if store.is_empty() {
         return Err(StorageError::Url(
-            "there are no root certificates to check PostgreSQL's with: `sslrootcert=FILE` names some, or install this \
-             system's (Debian: ca-certificates)"
+            "there are no root certificates to check PostgreSQL's with: `sslrootcert=FILE` names some, or mend this \
+             system's (SSL_CERT_FILE, SSL_CERT_DIR; Debian: ca-certificates)"
                 .to_owned(),
         ));
     }

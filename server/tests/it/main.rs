@@ -24,6 +24,8 @@ mod http;
 mod keys;
 mod login;
 mod logs;
+#[cfg(feature = "embedded-pages")]
+mod pages;
 mod passwords;
 mod recovery;
 mod refresh;

@@ -1,0 +1,17 @@
+# The release as an image: `cargo xtask dist`, then `docker build -t countersign .` or `buildah build -t countersign .`
+FROM scratch
+COPY target/dist/countersign /usr/local/bin/countersign
+# For SQLite; with PostgreSQL nothing is written.
+COPY --chown=65532:65532 target/dist/data /data
+# There is no /etc/passwd: a number is all that a user is.
+USER 65532:65532
+WORKDIR /data
+VOLUME /data
+ENV PATH=/usr/local/bin \
+    COUNTERSIGN_PROFILE=production \
+    COUNTERSIGN_HTTP__LISTEN=0.0.0.0:4000 \
+    COUNTERSIGN_DATABASE__URL=sqlite:///data/countersign.db
+EXPOSE 4000
+# No HEALTHCHECK: load balancers and Kubernetes ask /readyz themselves, and the image holds no program that could.
+ENTRYPOINT ["countersign"]
+CMD ["serve"]

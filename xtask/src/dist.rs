@@ -1,0 +1,238 @@
+//! `cargo xtask dist`: the binary as it is given to others, linked statically against musl, and what goes with it.
+
+use std::{
+    env, fs,
+    fs::File,
+    io::Write as _,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use flate2::{Compression, write::GzEncoder};
+
+use crate::{
+    demo, npm,
+    paths::Renamed,
+    process,
+    project::Project,
+    sbom,
+    steps::{Step, Steps},
+    tools,
+};
+
+/// More bytes are a mistake in what is linked or embedded.
+const LARGEST: u64 = 25_000_000;
+
+/// What stands beside the binary in the archive.
+const BESIDE: [&str; 5] = [
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "CHANGELOG.md",
+    "deploy",
+];
+
+/// Flags of `cargo xtask dist`.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Build the last commit in two folders instead, and compare the archives.
+    #[arg(long)]
+    reproduce: bool,
+}
+
+pub(crate) fn run(project: &Project, mut steps: Steps, options: &Options) -> Result<()> {
+    let release = Release::of(project)?;
+    steps.expect(if options.reproduce { 4 } else { 7 });
+    steps.step("tools", |step| {
+        tools::require_musl(project, step, &release.target)
+    })?;
+    steps.step("npm packages", |step| npm::install(project, step))?;
+    if options.reproduce {
+        return reproduce(project, &mut steps, &release);
+    }
+    steps.step("npm package @countersign/client", |step| {
+        npm::build(project, step)
+    })?;
+    steps.step("demo and GraphiQL pages", |step| {
+        demo::build_pages(project, step)
+    })?;
+    let binary = steps.step("server", |step| release.build(project, step))?;
+    steps.step("archive", |step| release.pack(project, step, &binary))?;
+    steps.step("list of components and checksums", |step| {
+        sbom::write(project, step)?;
+        release.describe(project)
+    })?;
+    println!("\n{}", folder(project).display());
+    Ok(())
+}
+
+/// Where everything is put, wherever cargo's target folder is: the Dockerfile looks there.
+fn folder(project: &Project) -> PathBuf {
+    project.root.join("target/dist")
+}
+
+/// Builds the last commit in two folders with names of different length.
+fn reproduce(project: &Project, steps: &mut Steps, release: &Release) -> Result<()> {
+    let mut build = |title, name| {
+        steps.step(title, |step| {
+            npm::elsewhere(project, name, |copy| {
+                npm::build(copy, step)?;
+                demo::build_pages(copy, step)?;
+                let binary = release.build(copy, step)?;
+                release.pack(copy, step, &binary)?;
+                let archive = folder(copy).join(release.archive());
+                process::output(Command::new("sha256sum").arg("--").arg(archive))
+            })
+        })
+    };
+    let digest = |line: String| line.split(' ').next().unwrap_or_default().to_owned();
+    let first = digest(build("first build", "a")?);
+    let second = digest(build("second build", "another-folder-with-a-longer-name")?);
+    if first != second {
+        bail!("the two builds differ: {first} and {second}");
+    }
+    println!("both builds made the same {}: {first}", release.archive());
+    Ok(())
+}
+
+/// One version for one processor.
+struct Release {
+    version: String,
+    target: String,
+    /// Seconds since 1970: the time that files and pages are said to be of (reproducible-builds.org, `SOURCE_DATE_EPOCH`).
+    date: String,
+}
+
+impl Release {
+    fn of(project: &Project) -> Result<Self> {
+        if env::consts::OS != "linux" {
+            bail!("releases are built on Linux, on the processor that they are for");
+        }
+        let date = match env::var("SOURCE_DATE_EPOCH") {
+            Ok(date) => date,
+            Err(_) => process::output(&mut project.command("git", "log -1 --format=%ct"))?,
+        };
+        Ok(Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            target: format!("{}-unknown-linux-musl", env::consts::ARCH),
+            date,
+        })
+    }
+
+    fn name(&self) -> String {
+        format!("countersign-{}-{}", self.version, self.target)
+    }
+
+    fn archive(&self) -> String {
+        format!("{}.tar.gz", self.name())
+    }
+
+    /// Compiles the server and checks what came out.
+    fn build(&self, project: &Project, step: &Step) -> Result<PathBuf> {
+        let renamed = Renamed::of(project)?;
+        let arguments =
+            "build --package server --bin countersign --release --locked --features embedded-pages";
+        let mut compile = project.command("cargo", arguments);
+        compile
+            .args(["--target", &self.target])
+            .env("CARGO_TARGET_DIR", &project.target)
+            .env("CARGO_ENCODED_RUSTFLAGS", renamed.rust_flags())
+            .env("SOURCE_DATE_EPOCH", &self.date);
+        for (variable, value) in [("CC", "musl-gcc"), ("CFLAGS", &renamed.c_flags())] {
+            let target = self.target.replace('-', "_");
+            compile.env(format!("{variable}_{target}"), value);
+        }
+        step.run(compile)?;
+        let binary = project
+            .target
+            .join(&self.target)
+            .join("release/countersign");
+        check(step, &binary)?;
+        Ok(binary)
+    }
+
+    /// Puts the binary and its archive into the folder.
+    fn pack(&self, project: &Project, step: &Step, binary: &Path) -> Result<()> {
+        let folder = folder(project);
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        // What the image has at /data: empty, and nobody else's.
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder.join("data"))?;
+        fs::copy(binary, folder.join("countersign"))?;
+
+        let staging = tempfile::tempdir()?;
+        let root = staging.path().join(self.name());
+        fs::create_dir(&root)?;
+        fs::copy(binary, root.join("countersign"))?;
+        for name in BESIDE {
+            let mut copy = project.command("cp", "--recursive");
+            step.run({
+                copy.arg(name).arg(&root);
+                copy
+            })?;
+        }
+        self.archive_of(project, staging.path())
+    }
+
+    /// Nothing in it tells of the machine, its users or the hour of the build.
+    fn archive_of(&self, project: &Project, staging: &Path) -> Result<()> {
+        let tar = staging.join("archive.tar");
+        let arguments = "--create --sort=name --format=ustar --owner=0 --group=0 --numeric-owner \
+             --mode=u=rwX,go=rX";
+        let mut pack = project.command("tar", arguments);
+        pack.arg(format!("--mtime=@{}", self.date))
+            .arg("--directory")
+            .arg(staging)
+            .arg("--file")
+            .arg(&tar)
+            .arg(self.name());
+        process::output(&mut pack)?;
+        let archive = File::create(folder(project).join(self.archive()))?;
+        let mut gzip = GzEncoder::new(archive, Compression::best());
+        gzip.write_all(&fs::read(tar)?)?;
+        gzip.finish()?;
+        Ok(())
+    }
+
+    /// Adds what the release is made of, and the checksums of all that is published.
+    fn describe(&self, project: &Project) -> Result<()> {
+        let folder = folder(project);
+        let mut published = vec![self.archive()];
+        for sbom in fs::read_dir(sbom::folder(project))? {
+            let sbom = sbom?;
+            let name = format!(
+                "countersign-{}-{}",
+                self.version,
+                sbom.file_name().to_string_lossy()
+            );
+            fs::copy(sbom.path(), folder.join(&name))?;
+            published.push(name);
+        }
+        published.sort();
+        let mut sums = Command::new("sha256sum");
+        let sums = process::output(sums.args(&published).current_dir(&folder))?;
+        fs::write(folder.join("SHA256SUMS"), sums + "\n").context("cannot write SHA256SUMS")
+    }
+}
+
+/// That the binary is small, needs nothing of the machine that it runs on, and runs.
+fn check(step: &Step, binary: &Path) -> Result<()> {
+    let size = fs::metadata(binary)?.len();
+    if size > LARGEST {
+        bail!("the binary has {size} bytes; {LARGEST} are allowed");
+    }
+    let mut read = Command::new("readelf");
+    let segments = process::output(read.args(["--program-headers", "--wide"]).arg(binary))?;
+    if segments.contains("INTERP") {
+        bail!("the binary is not linked statically: it names a dynamic linker");
+    }
+    let version = process::output(Command::new(binary).arg("--version").env_clear())?;
+    step.note(&format!("{version}: {size} bytes, linked statically"));
+    Ok(())
+}
