@@ -69,3 +69,106 @@ impl KnownUsers {
         self.0.insert(user.id, known);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{DatabaseClock, uptime};
+    use crate::storage::{Ends, Revocation, Revoked};
+    use crate::tokens::Revocations;
+    use crate::values::{Email, Name, Reason, Role, SessionId, UnixMillis};
+
+    fn revocations() -> Revocations {
+        let revocations = Revocations::new(Arc::new(DatabaseClock::default()), 10);
+        revocations.has_read(uptime());
+        revocations
+    }
+
+    fn caller(version: i64) -> Identity {
+        Identity {
+            user: UserId::new(UnixMillis(0), [1; 10]),
+            session: SessionId::new(UnixMillis(0), [1; 10]),
+            version,
+            role: Role::User,
+            auth_time: UnixMillis(0),
+        }
+    }
+
+    fn named(name: &str) -> Arc<User> {
+        Arc::new(User {
+            id: caller(1).user,
+            email: Email::parse("ana@example.com").unwrap(),
+            name: Name::parse(name).unwrap(),
+            role: Role::User,
+            created_at: UnixMillis(0),
+            disabled: false,
+        })
+    }
+
+    /// The row of a change of profile, which raises nothing.
+    fn change(seq: i64) -> Revocation {
+        let revoked = Revoked::User {
+            id: caller(1).user,
+            min_version: 1,
+            ends: Ends::Nothing,
+        };
+        Revocation {
+            seq,
+            revoked,
+            reason: Reason::ProfileChanged,
+            at: UnixMillis(0),
+            life: Duration::from_secs(600),
+        }
+    }
+
+    #[test]
+    fn what_was_read_before_a_change_is_not_found_after_it() {
+        let (revocations, known) = (revocations(), KnownUsers::default());
+        let before = revocations.position(&caller(1).user).unwrap();
+        known.remember(named("Ana"), 1, before, Duration::ZERO);
+        assert!(known.find(&caller(1), before, Duration::ZERO).is_some());
+        revocations.apply(&change(1));
+        let after = revocations.position(&caller(1).user).unwrap();
+        assert!(known.find(&caller(1), after, Duration::ZERO).is_none());
+        // A read that began before the change ends after that of somebody who has seen it.
+        known.remember(named("Maria"), 1, after, Duration::ZERO);
+        known.remember(named("Ana"), 1, before, Duration::ZERO);
+        assert!(known.find(&caller(1), after, Duration::ZERO).is_none());
+        revocations.apply(&change(1));
+        assert_eq!(
+            revocations.position(&caller(1).user),
+            Some(after),
+            "the same row"
+        );
+        revocations.is_connected_anew();
+        assert_ne!(revocations.position(&caller(1).user), Some(after));
+    }
+
+    #[test]
+    fn nothing_is_found_past_a_minute_or_for_a_later_version() {
+        let (revocations, known) = (revocations(), KnownUsers::default());
+        let position = revocations.position(&caller(1).user).unwrap();
+        known.remember(named("Ana"), 2, position, LIFE);
+        let find = |version, now| known.find(&caller(version), position, now).is_some();
+        assert!(find(1, LIFE) && find(2, LIFE));
+        assert!(!find(3, LIFE));
+        assert!(find(2, 2 * LIFE - Duration::from_nanos(1)));
+        assert!(!find(2, 2 * LIFE));
+    }
+
+    #[test]
+    fn there_is_no_position_while_the_feed_cannot_be_trusted() {
+        let revocations = revocations();
+        let user = caller(1).user;
+        revocations.doubt();
+        assert_eq!(revocations.position(&user), None);
+        revocations.has_read(uptime());
+        assert!(revocations.position(&user).is_some());
+        let unread = Revocations::new(Arc::new(DatabaseClock::default()), 10);
+        assert_eq!(unread.position(&user), None);
+        let full = Revocations::new(Arc::new(DatabaseClock::default()), 0);
+        full.has_read(uptime());
+        full.apply(&change(1));
+        assert_eq!(full.position(&user), None, "what does not fit is not known");
+    }
+}

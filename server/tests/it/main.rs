@@ -30,6 +30,7 @@ mod passwords;
 mod recovery;
 mod refresh;
 mod register;
+mod remembered;
 mod revocation;
 mod rfc8725;
 mod schema;

@@ -165,7 +165,7 @@ async fn a_check_asks_no_database_while_the_feed_is_fresh() {
         }
         assert_eq!(
             app.app.storage.statements() - before,
-            50,
+            1,
             "the user, and nothing for the token"
         );
         log_out(&app, &ana).await;
