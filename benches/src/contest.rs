@@ -27,6 +27,7 @@ pub const PASSWORD: &str = "plum tractor ninety seven";
 const PASSWORD_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$lV8tQYJD+DpUWhUpdoI81Q$l/u5ksv9ra7N6MQ+DhhmZh/yy5F45RY8+uo5dn83iwE";
 /// 256 bits, of the peers that sign with HS256.
 pub const JWT_SECRET: &str = "c5b1f0b6a3a14d1f9a0e6f7f2a9c4b8d";
+const KEY_FILE: &str = "key.pem";
 const PUBLIC_URL: &str = "https://auth.example.com";
 /// How many users there are.
 pub const USERS: usize = 10_000;
@@ -106,7 +107,7 @@ impl World {
         let keys = folder.join("keys");
         fs::create_dir(&keys)?;
         fs::set_permissions(&keys, Permissions::from_mode(0o700))?;
-        let key = keys.join("key.pem");
+        let key = keys.join(KEY_FILE);
         let text = STANDARD.encode(&der);
         fs::write(
             &key,
@@ -120,71 +121,41 @@ impl World {
         })
     }
 
+    /// A place for a contestant, with a database that has all users.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn site(&self, bench: &Bench, kind: Kind) -> Result<Site> {
+        let folder = bench.new_folder()?;
+        let site = Site {
+            kind,
+            binary: match kind {
+                Kind::Countersign => bench.binary.clone(),
+                Kind::Constant | Kind::Bare => env::current_exe()?,
+                Kind::Express | Kind::ExpressTuned | Kind::Apollo => "node".into(),
+            },
+            peers: bench.root.join("benches/peers"),
+            users: self.users.clone(),
+            keys: self.keys.clone(),
+            folder,
+        };
+        if kind == Kind::Countersign {
+            let nowhere = ([127, 0, 0, 1], 0).into();
+            let mut import = site.command(nowhere);
+            finish(import.args(["users", "import"]).arg(&self.users))?;
+        }
+        Ok(site)
+    }
+
     /// Starts a contestant with an empty database and all users, and signs the first of them in.
     ///
     /// # Errors
     /// When it does not start, or somebody cannot sign in.
     pub fn start(&self, bench: &Bench, kind: Kind, cores: Cores) -> Result<Contestant> {
-        let folder = bench.new_folder()?;
-        let server = match kind {
-            Kind::Countersign => {
-                let command = |address: SocketAddr| {
-                    let mut command = countersign(bench, address);
-                    let database = folder.join("countersign.db");
-                    command
-                        .env(
-                            "COUNTERSIGN_DATABASE__URL",
-                            format!("sqlite://{}", database.display()),
-                        )
-                        .env("COUNTERSIGN_KEYS__FOLDER", &self.keys);
-                    command
-                };
-                let mut import = command(([127, 0, 0, 1], 0).into());
-                finish(import.args(["users", "import"]).arg(&self.users))?;
-                Server::start(cores, &folder, "/readyz", command)?
-            }
-            Kind::Express | Kind::ExpressTuned | Kind::Apollo => {
-                let script = match kind {
-                    Kind::Express => "express.js",
-                    Kind::ExpressTuned => "express-tuned.js",
-                    _ => "apollo.js",
-                };
-                let command = |address: SocketAddr| {
-                    let mut command = Command::new("node");
-                    command
-                        .arg(bench.root.join("benches/peers").join(script))
-                        .env("NODE_ENV", "production")
-                        .env("PORT", address.port().to_string())
-                        .env("DATABASE", folder.join("users.db"))
-                        .env("USERS", &self.users)
-                        .env("JWT_SECRET", JWT_SECRET)
-                        .env("KEY", self.keys.join("key.pem"));
-                    if kind != Kind::Express {
-                        // Four threads hash by default: more than there are cores, so that the one that answers gets less.
-                        command.env("UV_THREADPOOL_SIZE", "2");
-                    }
-                    command
-                };
-                Server::start(cores, &folder, "/", command)?
-            }
-            Kind::Constant | Kind::Bare => {
-                let this = env::current_exe()?;
-                let limit = if kind == Kind::Bare {
-                    "bare"
-                } else {
-                    "constant"
-                };
-                let command = |address: SocketAddr| {
-                    let mut command = Command::new(this);
-                    command.args(["--limit", limit, "--listen", &address.to_string()]);
-                    command
-                };
-                Server::start(cores, &folder, "/", command)?
-            }
-        };
+        let site = self.site(bench, kind)?;
         let mut contestant = Contestant {
             kind,
-            server,
+            server: site.start(cores)?,
             signed_in: Vec::new(),
         };
         if !matches!(kind, Kind::Constant | Kind::Bare) {
@@ -194,12 +165,78 @@ impl World {
     }
 }
 
-/// Our server in the production profile, as behind a proxy that ends TLS, with nothing set but what has to be.
-pub fn countersign(bench: &Bench, address: SocketAddr) -> Command {
-    let mut command = Command::new(&bench.binary);
+/// Where a contestant runs: it can be started there again and again.
+pub struct Site {
+    kind: Kind,
+    binary: PathBuf,
+    peers: PathBuf,
+    users: PathBuf,
+    keys: PathBuf,
+    /// Of its database and its log.
+    pub folder: PathBuf,
+}
+
+impl Site {
+    /// What starts it.
+    pub fn command(&self, address: SocketAddr) -> Command {
+        let mut command = Command::new(&self.binary);
+        let script = match self.kind {
+            Kind::Countersign => {
+                let database = self.folder.join("countersign.db");
+                countersign(&mut command, address)
+                    .env(
+                        "COUNTERSIGN_DATABASE__URL",
+                        format!("sqlite://{}", database.display()),
+                    )
+                    .env("COUNTERSIGN_KEYS__FOLDER", &self.keys);
+                return command;
+            }
+            Kind::Constant | Kind::Bare => {
+                let limit = if self.kind == Kind::Bare {
+                    "bare"
+                } else {
+                    "constant"
+                };
+                command.args(["--limit", limit, "--listen", &address.to_string()]);
+                return command;
+            }
+            Kind::Express => "express.js",
+            Kind::ExpressTuned => "express-tuned.js",
+            Kind::Apollo => "apollo.js",
+        };
+        command
+            .arg(self.peers.join(script))
+            .env("NODE_ENV", "production")
+            .env("PORT", address.port().to_string())
+            .env("DATABASE", self.folder.join("users.db"))
+            .env("USERS", &self.users)
+            .env("JWT_SECRET", JWT_SECRET)
+            .env("KEY", self.keys.join(KEY_FILE));
+        if self.kind != Kind::Express {
+            // Four threads hash by default: more than there are cores, so that the one that answers gets less.
+            command.env("UV_THREADPOOL_SIZE", "2");
+        }
+        command
+    }
+
+    /// Starts it, and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn start(&self, cores: Cores) -> Result<Server> {
+        let ready = if self.kind == Kind::Countersign {
+            "/readyz"
+        } else {
+            "/"
+        };
+        Server::start(cores, &self.folder, ready, |address| self.command(address))
+    }
+}
+
+/// Makes of it our server in the production profile, as behind a proxy that ends TLS, with nothing set but what has to be.
+pub fn countersign(command: &mut Command, address: SocketAddr) -> &mut Command {
     command
         .env_clear()
-        .current_dir(env::temp_dir())
         .env("COUNTERSIGN_PROFILE", "production")
         .env("COUNTERSIGN_HTTP__LISTEN", address.to_string())
         .env("COUNTERSIGN_HTTP__PUBLIC_URL", PUBLIC_URL)
@@ -207,8 +244,7 @@ pub fn countersign(bench: &Bench, address: SocketAddr) -> Command {
         .env(
             "COUNTERSIGN_KEYS__SECRET",
             "r0LQmT5vX8sYb2uKfW7nZcJ4hD9gAeP3",
-        );
-    command
+        )
 }
 
 /// Of a user by number.

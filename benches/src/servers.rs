@@ -117,7 +117,9 @@ impl Server {
         let asked = stream.write_all(request.as_bytes());
         asked.is_ok()
             && stream.read_to_end(&mut answer).is_ok()
-            && answer.get(9).is_some_and(|status| (b'1'..b'5').contains(status))
+            && answer
+                .get(9)
+                .is_some_and(|status| (b'1'..b'5').contains(status))
     }
 
     /// What it printed.
