@@ -3,9 +3,14 @@
 //! `COUNTERSIGN_BIN` names the server's release binary; `cargo xtask bench` builds and sets it.
 
 use std::env;
+use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, ensure};
-use benches::{Bench, goals, report};
+use benches::{
+    Bench, goals,
+    limits::{self, Limit},
+    report,
+};
 use clap::Parser;
 
 #[derive(Parser)]
@@ -16,10 +21,18 @@ struct Arguments {
     /// Short rounds, to see that all of it runs; written beside the server's binary
     #[arg(long)]
     quick: bool,
+    /// Be one of the servers that do nothing instead
+    #[arg(long, hide = true, requires = "listen")]
+    limit: Option<Limit>,
+    #[arg(long, hide = true)]
+    listen: Option<SocketAddr>,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let (Some(limit), Some(address)) = (arguments.limit, arguments.listen) {
+        return limits::serve(limit, address);
+    }
     let binary = env::var_os("COUNTERSIGN_BIN");
     let binary = binary.context("COUNTERSIGN_BIN names no server: see `cargo xtask bench`")?;
     let bench = Bench::new(binary.into(), env::current_dir()?, arguments.quick)?;

@@ -1,7 +1,11 @@
 //! Countersign's benchmarks: what the report is made with. `cargo xtask bench` runs them (README.md).
 
+pub mod callers;
 mod chart;
+pub mod contest;
 pub mod goals;
+pub mod limits;
+pub mod load;
 pub mod report;
 pub mod servers;
 

@@ -73,7 +73,7 @@ pub struct Server {
 
 impl Server {
     /// Starts what `command` makes of an address on a free port, on these cores, and waits until `ready` (a path, such as
-    /// `/readyz`) is answered with status 200. It writes to a file in `folder`, as under systemd.
+    /// `/readyz`) is answered, and not with a status of the 500s. It writes to a file in `folder`, as under systemd.
     ///
     /// # Errors
     /// When it cannot be started or does not get ready; with what it printed.
@@ -117,7 +117,9 @@ impl Server {
         let asked = stream.write_all(request.as_bytes());
         asked.is_ok()
             && stream.read_to_end(&mut answer).is_ok()
-            && answer.starts_with(b"HTTP/1.1 200")
+            && answer
+                .get(9)
+                .is_some_and(|status| (b'1'..b'5').contains(status))
     }
 
     /// What it printed.
