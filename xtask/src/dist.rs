@@ -12,8 +12,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use flate2::{Compression, write::GzEncoder};
 
+use serde_json::Value;
+
 use crate::{
-    demo, npm,
+    changelog, demo, npm,
     paths::Renamed,
     process,
     project::Project,
@@ -38,12 +40,20 @@ const BESIDE: [&str; 5] = [
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Build the last commit in two folders instead, and compare the archives.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "tag")]
     reproduce: bool,
+    /// The tag that is released, `v` and the version: checked against all that names a version, and told apart from what is no
+    /// release by `NOTES.md`, which says what changed.
+    #[arg(long)]
+    tag: Option<String>,
 }
 
 pub(crate) fn run(project: &Project, mut steps: Steps, options: &Options) -> Result<()> {
     let release = Release::of(project)?;
+    let notes = match &options.tag {
+        Some(tag) => Some(release.notes(project, tag)?),
+        None => None,
+    };
     steps.expect(if options.reproduce { 4 } else { 7 });
     steps.step("tools", |step| {
         tools::require_musl(project, step, &release.target)
@@ -64,6 +74,9 @@ pub(crate) fn run(project: &Project, mut steps: Steps, options: &Options) -> Res
         sbom::write(project, step)?;
         release.describe(project)
     })?;
+    if let Some(notes) = notes {
+        fs::write(folder(project).join("NOTES.md"), notes)?;
+    }
     println!("\n{}", folder(project).display());
     Ok(())
 }
@@ -119,6 +132,28 @@ impl Release {
             target: format!("{}-unknown-linux-musl", env::consts::ARCH),
             date,
         })
+    }
+
+    /// What changed, if everything is of the version that `tag` names.
+    fn notes(&self, project: &Project, tag: &str) -> Result<String> {
+        let package = fs::read(project.root.join("wasm-client/npm/package.json"))?;
+        let package: Value = serde_json::from_slice(&package)?;
+        let version = &self.version;
+        for (named, by) in [
+            (tag, "the tag, without its v,"),
+            (
+                package["version"].as_str().unwrap_or_default(),
+                "package.json of the npm package",
+            ),
+        ] {
+            if named.trim_start_matches('v') != version {
+                bail!("{by} says {named}, and Cargo.toml {version}");
+            }
+        }
+        changelog::notes(
+            &fs::read_to_string(project.root.join("CHANGELOG.md"))?,
+            version,
+        )
     }
 
     fn name(&self) -> String {

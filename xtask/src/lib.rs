@@ -3,6 +3,7 @@
 //! A library for the sake of `chaos`, which starts processes and PostgreSQL as these commands do.
 
 mod bench;
+mod changelog;
 mod chaos;
 mod demo;
 mod deny;

@@ -42,6 +42,8 @@ enum Part {
     Packed,
     /// The browser tests, in Chromium against the real server.
     Browser,
+    /// The pages inside of the binary, as a release has them.
+    Pages,
 }
 
 impl Part {
@@ -57,6 +59,7 @@ impl Part {
             Self::Client => "Node tests",
             Self::Packed => "packed npm package",
             Self::Browser => "browser tests",
+            Self::Pages => "pages inside of the binary",
         }
     }
 
@@ -124,6 +127,14 @@ impl Part {
                 tests.env("COUNTERSIGN_BIN", project.server("debug"));
                 tests.env("CHROMIUM_PATH", &tools.chromium);
                 step.run(tests)
+            }
+            Self::Pages => {
+                npm::build(project, step)?;
+                demo::build_pages(project, step)?;
+                // Of the whole workspace, whose dependencies are built already with these features.
+                let tests =
+                    "test --workspace --features server/embedded-pages --test it -- pages::";
+                run("cargo", tests)
             }
         }
     }

@@ -1,14 +1,15 @@
 //! `cargo xtask tidy`: holds what must be absent from each part (docs/architecture.md).
 //!
 //! It reads lines, not syntax: comments after `//` do not count in Rust and TypeScript, everything
-//! else does. What docs/security.md claims is held by `evidence.rs`, what documents link to by `links.rs`.
+//! else does. What docs/security.md claims is held by `evidence.rs`, what documents link to by `links.rs`, the form of
+//! CHANGELOG.md by `changelog.rs`.
 
 use std::{fs, path::Path};
 
 use anyhow::{Result, bail};
 use ignore::WalkBuilder;
 
-use crate::{evidence, links, project::Project};
+use crate::{changelog, evidence, links, project::Project};
 
 /// Words that must not stand under some folders.
 struct Rule {
@@ -222,6 +223,9 @@ pub(crate) fn run(project: &Project) -> Result<()> {
             files += 1;
             faults.extend(check(&path, &text));
             faults.extend(check_lints(&path, &text));
+            if path == "CHANGELOG.md" {
+                faults.extend(changelog::check(&text));
+            }
             if path.ends_with(".md") {
                 faults.extend(links::check(&project.root, &path, &text));
             }
@@ -235,7 +239,7 @@ pub(crate) fn run(project: &Project) -> Result<()> {
     faults.extend(unshown);
     if !faults.is_empty() {
         bail!(
-            "{} lines break a rule of xtask/src/tidy.rs, evidence.rs or links.rs:\n{}",
+            "{} lines break a rule of xtask/src/tidy.rs, evidence.rs, links.rs or changelog.rs:\n{}",
             faults.len(),
             faults.join("\n")
         );
