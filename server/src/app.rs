@@ -17,7 +17,8 @@ use crate::storage::{KeyRow, Storage, StorageError};
 use crate::tokens::{KeyError, Keys, Lives, MAX_ENTRIES, Mac, Revocations, Sealer, Tokens};
 use crate::values::{Secret, UnixMillis};
 
-/// A running server's parts.
+/// A running server's parts. With other settings they are the same parts: see [`App::reload`].
+#[derive(Clone)]
 pub struct App {
     /// The configuration.
     pub settings: Settings,
@@ -32,9 +33,9 @@ pub struct App {
     /// What is served at `/graphql`.
     pub schema: Schema,
     /// The documents that came by.
-    pub documents: Documents,
+    pub documents: Arc<Documents>,
     /// Who listens at `/graphql/ws`.
-    pub sockets: Sockets,
+    pub sockets: Arc<Sockets>,
     /// The database.
     pub storage: Storage,
     /// Whether requests should be sent here.
@@ -140,31 +141,37 @@ impl App {
             audit.clone(),
             clock,
             rng.clone(),
-            AccountRules {
-                registration_open: settings.accounts.registration_open,
-                fresh_auth: settings.sessions.fresh_auth,
-            },
+            account_rules(&settings),
         ));
-        let services = Services {
-            accounts: accounts.clone(),
-            sessions: sessions.clone(),
-            audit: audit.clone(),
-        };
-        let schema = graphql::schema(services, &settings.graphql);
+        let schema = schema(&settings, &accounts, &sessions, &audit);
         let readiness = Readiness::start(storage.clone(), revocations, database_clock);
         Ok(Arc::new(Self {
-            documents: Documents::new(&settings.graphql),
+            documents: Arc::new(Documents::new(&settings.graphql)),
             settings,
             tokens,
             accounts,
             sessions,
             audit,
             schema,
-            sockets: Sockets::default(),
+            sockets: Arc::default(),
             storage,
             readiness,
             rng,
         }))
+    }
+
+    /// The same server with the settings that [`Settings::reloaded`] gives: requests that are under way keep the old ones.
+    pub fn reload(&self, settings: Settings) -> Arc<Self> {
+        let breached = settings.passwords.breached.clone();
+        self.accounts.reload(account_rules(&settings), breached);
+        self.sessions.throttle().set_limits(settings.limits.clone());
+        Arc::new(Self {
+            schema: schema(&settings, &self.accounts, &self.sessions, &self.audit),
+            // What was admitted before may be refused now.
+            documents: Arc::new(Documents::new(&settings.graphql)),
+            settings,
+            ..self.clone()
+        })
     }
 
     /// The keys alone, on the database's time, for the command line: nothing is made or served.
@@ -221,6 +228,27 @@ impl App {
             tracing::warn!(%error, "the database could not be tidied");
         }
     }
+}
+
+fn account_rules(settings: &Settings) -> AccountRules {
+    AccountRules {
+        registration_open: settings.accounts.registration_open,
+        fresh_auth: settings.sessions.fresh_auth,
+    }
+}
+
+fn schema(
+    settings: &Settings,
+    accounts: &Arc<Accounts>,
+    sessions: &Arc<Sessions>,
+    audit: &Arc<Audit>,
+) -> Schema {
+    let services = Services {
+        accounts: Arc::clone(accounts),
+        sessions: Arc::clone(sessions),
+        audit: Arc::clone(audit),
+    };
+    graphql::schema(services, &settings.graphql)
 }
 
 fn keys(

@@ -17,6 +17,7 @@ mod user;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use unicode_normalization::UnicodeNormalization as _;
 
 pub use breached::{
@@ -49,7 +50,7 @@ pub struct Accounts {
     audit: Arc<Audit>,
     clock: Arc<dyn Clock>,
     rng: Arc<Rng>,
-    settings: AccountRules,
+    settings: ArcSwap<AccountRules>,
 }
 
 /// What the configuration says about accounts.
@@ -113,8 +114,14 @@ impl Accounts {
             audit,
             clock,
             rng,
-            settings,
+            settings: ArcSwap::from_pointee(settings),
         }
+    }
+
+    /// From now on goes by these rules, and by this list of stolen passwords.
+    pub fn reload(&self, rules: AccountRules, breached: Option<Arc<Breached>>) {
+        self.settings.store(Arc::new(rules));
+        self.passwords.set_breached(breached);
     }
 
     /// The fewest and the most characters that a password may have.
@@ -145,7 +152,7 @@ impl Accounts {
         account: NewAccount,
         sign_in: &SignIn<'_>,
     ) -> Result<Grant, AccountError> {
-        if !self.settings.registration_open {
+        if !self.settings.load().registration_open {
             return Err(AccountError::RegistrationClosed);
         }
         let booked = self
@@ -472,7 +479,7 @@ impl Accounts {
     /// # Errors
     /// [`AccountError::ReauthenticationRequired`].
     pub fn check_fresh(&self, caller: &Identity) -> Result<(), AccountError> {
-        if self.clock.now().since(caller.auth_time) > self.settings.fresh_auth {
+        if self.clock.now().since(caller.auth_time) > self.settings.load().fresh_auth {
             return Err(AccountError::ReauthenticationRequired);
         }
         Ok(())

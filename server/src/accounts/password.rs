@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Params, Version};
 use unicode_normalization::UnicodeNormalization as _;
@@ -24,6 +25,7 @@ pub struct Passwords {
     /// And so have those who choose a new password.
     checking: Pool,
     settings: PasswordSettings,
+    breached: ArcSwapOption<Breached>,
     argon2: Argon2<'static>,
     /// A hash with today's parameters that no password has, so that an unknown address costs as much as a known one.
     nobody: Arc<StoredHash>,
@@ -61,9 +63,15 @@ impl Passwords {
             estimating: pool("estimate", 1, ESTIMATES, 0)?,
             checking: pool("check", 1, ESTIMATES, 0)?,
             nobody: Arc::new(nobody),
+            breached: ArcSwapOption::new(settings.breached.clone()),
             settings,
             argon2,
         })
+    }
+
+    /// From now on refuses the passwords of this list.
+    pub fn set_breached(&self, breached: Option<Arc<Breached>>) {
+        self.breached.store(breached);
     }
 
     /// The fewest and the most characters that a password may have.
@@ -84,7 +92,7 @@ impl Passwords {
     ) -> Result<String, AccountError> {
         let password = normalise(password);
         self.check_form(&password)?;
-        let (argon2, breached) = (self.argon2.clone(), self.settings.breached.clone());
+        let (argon2, breached) = (self.argon2.clone(), self.breached.load_full());
         // Before it waits for a hashing thread: what is refused takes no time from those who sign in.
         let checking = move |_: &mut Memory| {
             let estimate = Estimate::of(&password, &hints);
@@ -108,7 +116,7 @@ impl Passwords {
     ) -> Result<Strength, AccountError> {
         let password = normalise(password);
         let form = self.check_form(&password);
-        let breached = self.settings.breached.clone();
+        let breached = self.breached.load_full();
         let work = move |_: &mut Memory| {
             let estimate = Estimate::of(&password, &hints);
             let checked =

@@ -4,6 +4,7 @@ mod backup;
 mod copy;
 mod keys;
 mod passwords;
+mod reload;
 mod serve;
 mod sessions;
 mod users;
@@ -157,7 +158,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     match command {
-        Command::Serve { .. } => runtime.block_on(serve::serve(settings()?))?,
+        Command::Serve { .. } => runtime.block_on(serve::serve(flags))?,
         Command::Migrate => {
             let database = settings()?.database;
             runtime.block_on(Storage::open(&database))?;
@@ -166,12 +167,18 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Schema => print!("{}", graphql::sdl()),
         Command::CheckConfig => {
             let Settings {
-                profile, database, ..
+                profile,
+                database,
+                warnings,
+                ..
             } = settings()?;
             println!(
                 "The configuration is good: profile {profile}, database {}.",
                 database.url
             );
+            for warning in warnings {
+                println!("Warning: {warning}");
+            }
         }
         Command::Backup(arguments) => runtime.block_on(backup::run(arguments, &settings()?))?,
         Command::Copy(arguments) => runtime.block_on(copy::run(arguments, settings()?))?,

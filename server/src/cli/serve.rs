@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -13,22 +14,25 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use super::reload::{self, Reloader};
 use crate::app::App;
-use crate::config::Settings;
-use crate::http;
+use crate::config::{Flags, Settings};
+use crate::http::{self, Served};
 use crate::telemetry::logs;
 
 /// How long requests under way may take to finish after the signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
-/// How many connections the address for operators takes: balancers and probes, which are few.
-const OPERATIONS_CONNECTIONS: usize = 16;
 
-/// Serves until SIGINT or SIGTERM, then finishes the requests under way.
-pub(super) async fn serve(mut settings: Settings) -> anyhow::Result<()> {
+/// Serves until SIGINT or SIGTERM, then finishes the requests under way. SIGHUP reads the configuration again.
+pub(super) async fn serve(flags: Flags) -> anyhow::Result<()> {
+    let mut settings = Settings::load(&flags)?;
     let filter = EnvFilter::try_new(&settings.log_filter).context("COUNTERSIGN_LOG__FILTER")?;
-    let colours = std::io::stderr().is_terminal();
-    logs::start(settings.profile, filter, std::io::stderr, colours)?;
+    let in_terminal = std::io::stderr().is_terminal();
+    let logs = logs::start(settings.profile, filter, std::io::stderr, in_terminal)?;
+    reload::log_warnings(&settings);
     share_files(&mut settings);
+    // From now on, as one that nobody waits for ends the process.
+    let hangups = signal(SignalKind::hangup())?;
     let mut signals = Signals::new()?;
     let app = tokio::select! {
         started = App::start(settings) => started?,
@@ -40,23 +44,27 @@ pub(super) async fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let public = listen(settings.http.listen, "COUNTERSIGN_HTTP__LISTEN").await?;
     let address = public.local_addr()?;
     let mut servers = JoinSet::new();
-    let router = http::public_router(Arc::clone(&app));
-    servers.spawn(http::serve(
-        public,
-        router,
-        settings.http.clone(),
-        stopping.clone(),
-    ));
+    let served = Arc::new(ArcSwap::from_pointee(Served::public(&app)));
+    servers.spawn(http::serve(public, Arc::clone(&served), stopping.clone()));
     if let Some(address) = settings.ops_listen {
         let operations = listen(address, "COUNTERSIGN_OPS__LISTEN").await?;
-        let router = http::operations_router(Arc::clone(&app));
-        let mut http = settings.http.clone();
-        http.connections.max = OPERATIONS_CONNECTIONS;
-        servers.spawn(http::serve(operations, router, http, stopping.clone()));
+        let served = Arc::new(ArcSwap::from_pointee(Served::operations(&app)));
+        servers.spawn(http::serve(operations, served, stopping.clone()));
     }
     tracing::info!(%address, public_url = %settings.http.public_url, database = %settings.database.url, "serving");
     let housekeeping = tokio::spawn(Arc::clone(&app).keep_house());
-    signals.next().await;
+    let reloader = Reloader {
+        flags,
+        logs,
+        app: Arc::clone(&app),
+        served,
+        in_terminal,
+    };
+    tokio::select! {
+        () = signals.next() => {}
+        // Nobody is there any more to wait for the requests under way, or to be told.
+        () = reloader.run(hangups) => return Ok(()),
+    }
     drain(&app, &mut signals).await;
     tracing::info!("stopping: requests under way are being finished");
     stopping.cancel();

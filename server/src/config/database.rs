@@ -1,6 +1,9 @@
 //! The database.
 
+use std::path::Path;
 use std::time::Duration;
+
+use rustix::fs::{Access, access};
 
 use super::source::Source;
 use crate::storage::{DatabaseUrl, StorageError};
@@ -28,8 +31,8 @@ pub struct DatabaseSettings {
 }
 
 impl DatabaseSettings {
-    pub(super) fn read(source: &mut Source) -> Self {
-        Self {
+    pub(super) fn read(source: &mut Source, development: bool) -> Self {
+        let settings = Self {
             url: source.private("database.url", "sqlite://data/countersign.db", str::parse),
             connections: source.number("database.connections", 16, 1..=1024),
             wait: source.duration("database.wait", "5s", "1ms", "1m"),
@@ -49,6 +52,36 @@ impl DatabaseSettings {
                 }
             }),
             migrates: source.switch("database.migrate", true),
+        };
+        if let DatabaseUrl::Sqlite(path) = &settings.url {
+            check_file(source, path, development);
         }
+        settings
+    }
+}
+
+/// A file that can be written, or made: in production that is worth a word, as a path with a slip in it looks like one.
+fn check_file(source: &mut Source, path: &Path, development: bool) {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let place = absolute.ancestors().find(|place| place.exists());
+    let writable = place.map(|place| access(place, Access::READ_OK | Access::WRITE_OK));
+    if let Some((place, Err(error))) = place.zip(writable) {
+        source.fault(
+            "database.url",
+            &format!(
+                "needs {} to be writable for the server's user: {error}",
+                place.display()
+            ),
+        );
+    } else if place.is_some_and(|place| place != absolute && !place.is_dir()) {
+        source.fault("database.url", "names a file in what is no folder");
+    } else if !development && !absolute.exists() {
+        source.warn(
+            "database.url",
+            format!(
+                "names {}, which is not there: a new, empty database is made. If there are accounts already, the path is wrong",
+                absolute.display()
+            ),
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Connections, and what browsers call this server.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::http::HeaderName;
@@ -9,6 +9,8 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::source::Source;
+use crate::clock::node_time;
+use crate::http::{Chain, EXPIRES_SOON, PrivateKey, ServerTls};
 
 /// The network side.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
     /// `COUNTERSIGN_HTTP__PUBLIC_URL`: what browsers call this server.
     pub public_url: Url,
+    /// `COUNTERSIGN_HTTP__TLS_CERT`, `COUNTERSIGN_HTTP__TLS_KEY`: the certificate of HTTPS; `None`: plain HTTP.
+    pub tls: Option<ServerTls>,
     /// `COUNTERSIGN_HTTP__ALLOWED_ORIGINS`: pages of other origins that may use this server, cookies included.
     pub allowed_origins: Vec<String>,
     /// `COUNTERSIGN_HTTP__ALLOWED_HEADERS`: what these pages may send besides our own headers, such as `traceparent`.
@@ -68,7 +72,7 @@ impl HttpSettings {
         // Somebody may have put a password into it.
         let public_url = source.optional_private("http.public_url", parse_public_url);
         match &public_url {
-            None if !development => source.fault(
+            None if !development && !source.is_given("http.public_url") => source.fault(
                 "http.public_url",
                 "is required in production: the URL that browsers use, https://…",
             ),
@@ -92,10 +96,36 @@ impl HttpSettings {
                 "is for development only: in production the cookie is always Secure",
             );
         }
+        let trusted_proxies = Self::read_trusted_proxies(source, development);
+        let tls = read_tls(source, &public_url);
+        if !development && tls.is_none() && trusted_proxies.is_empty() {
+            source.warn(
+                "http.trusted_proxies",
+                "names no proxy, and there is no http.tls_cert: whoever ends TLS in front of this server counts as the one client of \
+                 all requests, for limits and in the audit trail",
+            );
+        }
+        let assets = source
+            .optional("http.assets", |text| match text {
+                "off" => Ok(Assets::Off),
+                folder => Ok(Assets::Folder(folder.into())),
+            })
+            .unwrap_or(Assets::BuiltIn);
+        if let Assets::Folder(folder) = &assets
+            && !folder.is_dir()
+        {
+            source.warn(
+                "http.assets",
+                "is no folder: neither the demo nor GraphiQL is served",
+            );
+        }
         Self {
             listen,
             public_url,
+            tls,
             allowed_origins: source.list("http.allowed_origins", Vec::new(), |text| match Url::parse(text) {
+                _ if text == "*" => Err("would let every page use the session cookie: name the origins, such as https://app.example.com"),
+                _ if text == "null" => Err("is the origin of pages from nowhere, which anybody can make: name https origins"),
                 Ok(url) if url.scheme() != "https" && !development => Err("must be https in production"),
                 Ok(url) if url.origin().is_tuple() && url.origin().ascii_serialization() == text => Ok(text.to_owned()),
                 _ => Err("is no origin like https://app.example.com, without a path or a slash at the end"),
@@ -108,22 +138,8 @@ impl HttpSettings {
                 Ok(host) if !text.contains('*') => Ok(host.to_string()),
                 _ => Err("is no host name like auth.example.com, without port and wildcard"),
             }),
-            trusted_proxies: source.list("http.trusted_proxies", Vec::new(), |text| {
-                // A lone address is a network of one.
-                match text.parse().or_else(|_| text.parse().map(|ip: IpAddr| IpNet::from(ip))) {
-                    Ok(network) if network.prefix_len() == 0 && !development => {
-                        Err("is everybody: whoever sent X-Forwarded-For would be believed")
-                    }
-                    Ok(network) => Ok(network),
-                    Err(_) => Err("is neither an IP address nor a network like 10.0.0.0/8"),
-                }
-            }),
-            assets: source
-                .optional("http.assets", |text| match text {
-                    "off" => Ok(Assets::Off),
-                    folder => Ok(Assets::Folder(folder.into())),
-                })
-                .unwrap_or(Assets::BuiltIn),
+            trusted_proxies,
+            assets,
             drain: source.duration("http.drain", if development { "0s" } else { "5s" }, "0s", "5m"),
             dev_cookie,
             connections: ConnectionSettings {
@@ -135,6 +151,61 @@ impl HttpSettings {
             },
         }
     }
+
+    fn read_trusted_proxies(source: &mut Source, development: bool) -> Vec<IpNet> {
+        source.list("http.trusted_proxies", Vec::new(), |text| {
+            // A lone address is a network of one.
+            match text
+                .parse()
+                .or_else(|_| text.parse().map(|ip: IpAddr| IpNet::from(ip)))
+            {
+                Ok(network) if is_too_wide(&network) && !development => {
+                    Err("is everybody, or nearly: whoever sent X-Forwarded-For would be believed")
+                }
+                Ok(network) => Ok(network),
+                Err(_) => Err("is neither an IP address nor a network like 10.0.0.0/8"),
+            }
+        })
+    }
+}
+
+/// Whether it has so many addresses that some are strangers'. The largest private networks are 10.0.0.0/8 and fc00::/7.
+fn is_too_wide(network: &IpNet) -> bool {
+    match network {
+        IpNet::V4(network) => network.prefix_len() < 8,
+        IpNet::V6(network) => network.prefix_len() < 7,
+    }
+}
+
+fn read_tls(source: &mut Source, public_url: &Url) -> Option<ServerTls> {
+    const CERT: &str = "http.tls_cert";
+    const KEY: &str = "http.tls_key";
+    let now = node_time();
+    let chain = source.optional_private(CERT, |path| Chain::open(Path::new(path), now));
+    let key = source.optional_private(KEY, |path| PrivateKey::open(Path::new(path)));
+    for (key, other) in [(CERT, KEY), (KEY, CERT)] {
+        if !source.is_given(key) && source.is_given(other) {
+            source.fault(key, &format!("is needed with {other}: a PEM file"));
+        }
+    }
+    let tls = ServerTls::new(chain?, key?)
+        .map_err(|error| source.fault(KEY, &error.to_string()))
+        .ok()?;
+    let left = tls.expires_at().since(now);
+    if left < EXPIRES_SOON {
+        let hours = left.as_secs() / 3600;
+        source.warn(CERT, format!("expires in {hours} hours: renew it"));
+    }
+    let host = public_url.host_str().unwrap_or_default();
+    if !tls.is_for(host.trim_matches(['[', ']'])) {
+        source.warn(
+            CERT,
+            format!(
+                "is no certificate for {host}, the host of http.public_url: browsers refuse it"
+            ),
+        );
+    }
+    Some(tls)
 }
 
 /// A URL of the whole host: the cookie and all paths are of its root.

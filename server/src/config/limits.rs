@@ -41,14 +41,32 @@ impl Rate {
 }
 
 impl LimitSettings {
-    pub(super) fn read(source: &mut Source) -> Self {
-        Self {
+    pub(super) fn read(source: &mut Source, development: bool) -> Self {
+        let settings = Self {
             free_attempts: source.number("limits.free_attempts", 5, 1..=100),
             longest_delay: source.duration("limits.longest_delay", "5m", "1s", "1h"),
             failures_per_minute: source.rate("limits.failures_per_minute", 20, MINUTE),
             failures_per_hour: source.rate("limits.failures_per_hour", 300, HOUR),
             registrations_per_hour: source.rate("limits.registrations_per_hour", 60, HOUR),
             strength_per_minute: source.rate("limits.strength_per_minute", 120, MINUTE),
+        };
+        let rates = [
+            ("limits.failures_per_minute", settings.failures_per_minute),
+            ("limits.failures_per_hour", settings.failures_per_hour),
+            (
+                "limits.registrations_per_hour",
+                settings.registrations_per_hour,
+            ),
+            ("limits.strength_per_minute", settings.strength_per_minute),
+        ];
+        for (key, rate) in rates {
+            if !development && rate.is_none() {
+                source.warn(
+                    key,
+                    "is off: one address may try as often as it likes, unless what is in front of the server limits it",
+                );
+            }
         }
+        settings
     }
 }

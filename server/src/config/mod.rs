@@ -8,6 +8,7 @@ mod http;
 mod keys;
 mod limits;
 mod passwords;
+mod reload;
 mod sessions;
 mod source;
 
@@ -21,9 +22,10 @@ pub use http::{Assets, ConnectionSettings, HttpSettings};
 pub use keys::{KeySettings, LEAST_SECRET, TokenSettings};
 pub use limits::{LimitSettings, Rate};
 pub use passwords::PasswordSettings;
+pub use reload::Changes;
 pub use sessions::{EventSettings, SessionSettings, TheftEnds};
-use source::Source;
 pub use source::{Fault, Faults, Flags, Variables};
+use source::{Given, Source};
 use tracing_subscriber::EnvFilter;
 
 use crate::storage::DatabaseUrl;
@@ -68,6 +70,10 @@ pub struct Settings {
     pub graphql: GraphqlSettings,
     /// `COUNTERSIGN_LOG__FILTER`: what is logged, as tracing's `EnvFilter` spells it.
     pub log_filter: String,
+    /// What an operator should know about them.
+    pub warnings: Vec<Fault>,
+    /// What was given, to see later what has changed.
+    given: Given,
 }
 
 /// Accounts.
@@ -112,8 +118,8 @@ impl Settings {
     /// As [`Settings::load`].
     pub fn load_from(flags: &Flags, variables: &Variables) -> Result<Self, Faults> {
         let mut source = Source::open(flags, variables)?;
-        let settings = Self::read(&mut source);
-        source.finish()?;
+        let mut settings = Self::read(&mut source);
+        (settings.warnings, settings.given) = source.finish()?;
         Ok(settings)
     }
 
@@ -132,16 +138,11 @@ impl Settings {
             source.fault("http.listen", "must be a loopback address in development: set COUNTERSIGN_PROFILE=production to serve others");
         }
         let http = HttpSettings::read(source, listen, development);
+        let ops_listen = Self::read_ops_listen(source, listen, development);
         Self {
             profile,
-            ops_listen: source.optional("ops.listen", |text| match text.parse::<SocketAddr>() {
-                Ok(address) if development && !address.ip().is_loopback() => {
-                    Err("must be a loopback address in development")
-                }
-                Ok(address) => Ok(address),
-                Err(_) => Err("is no address like 127.0.0.1:9090"),
-            }),
-            database: DatabaseSettings::read(source),
+            ops_listen,
+            database: DatabaseSettings::read(source, development),
             keys: KeySettings::read(source, development),
             tokens: TokenSettings::read(source, listen, development),
             http,
@@ -168,13 +169,8 @@ impl Settings {
                     "36500d",
                 ),
             },
-            limits: LimitSettings::read(source),
-            graphql: GraphqlSettings {
-                introspection: source.switch("graphql.introspection", development),
-                graphiql: source.switch("graphql.graphiql", development),
-                // The door gives up on a request after 30 s.
-                time_limit: source.duration("graphql.time_limit", "20s", "100ms", "25s"),
-            },
+            limits: LimitSettings::read(source, development),
+            graphql: GraphqlSettings::read(source, development),
             log_filter: source.parsed("log.filter", "info", |text| {
                 // tracing-subscriber 0.3.23 panics on some text that is not ASCII.
                 if text.is_ascii() && EnvFilter::try_new(text).is_ok() {
@@ -183,7 +179,26 @@ impl Settings {
                     Err("is no filter like info or countersign=debug")
                 }
             }),
+            warnings: Vec::new(),
+            given: Given::default(),
         }
+    }
+
+    fn read_ops_listen(
+        source: &mut Source,
+        public: SocketAddr,
+        development: bool,
+    ) -> Option<SocketAddr> {
+        source.optional("ops.listen", |text| match text.parse::<SocketAddr>() {
+            Ok(address) if development && !address.ip().is_loopback() => {
+                Err("must be a loopback address in development")
+            }
+            Ok(address) if overlap(address, public) => {
+                Err("is http.listen too: health and metrics need an address or a port of their own")
+            }
+            Ok(address) => Ok(address),
+            Err(_) => Err("is no address like 127.0.0.1:9090"),
+        })
     }
 
     /// The file that holds the secret for private keys in development: beside the database, never in it.
@@ -193,6 +208,36 @@ impl Settings {
             DatabaseUrl::Postgres(_) => PathBuf::from("data/countersign.keys-secret"),
         }
     }
+}
+
+impl GraphqlSettings {
+    fn read(source: &mut Source, development: bool) -> Self {
+        let settings = Self {
+            introspection: source.switch("graphql.introspection", development),
+            graphiql: source.switch("graphql.graphiql", development),
+            // The door gives up on a request after 30 s.
+            time_limit: source.duration("graphql.time_limit", "20s", "100ms", "25s"),
+        };
+        if !development && settings.introspection {
+            source.warn(
+                "graphql.introspection",
+                "is on in production: everybody can ask for the whole schema",
+            );
+        }
+        if !development && settings.graphiql {
+            source.warn(
+                "graphql.graphiql",
+                "is on in production: everybody is shown /graphiql",
+            );
+        }
+        settings
+    }
+}
+
+/// Whether one of two would keep the other from being listened at. Port 0 is any that is free.
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    let is_same_ip = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0 && a.port() == b.port() && is_same_ip
 }
 
 impl fmt::Display for Profile {

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use super::source::Source;
 use crate::accounts::{Breached, MOST_ARGON2_KIB};
 
+/// Memory in KiB times passes of the cheapest Argon2id in the OWASP Password Storage Cheat Sheet.
+const LEAST_WORK: u64 = 7_168 * 5;
+
 /// Passwords. The defaults are those of the OWASP Password Storage Cheat Sheet.
 #[derive(Clone, Debug)]
 pub struct PasswordSettings {
@@ -39,11 +42,18 @@ impl PasswordSettings {
                 Breached::open(Path::new(path)).map(Arc::new)
             }),
         };
+        let work = u64::from(settings.memory_kib) * u64::from(settings.iterations);
         // What is made today is verified tomorrow within the bounds that hold for hashes of every origin.
-        if u64::from(settings.memory_kib) * u64::from(settings.iterations) > MOST_ARGON2_KIB {
+        if work > MOST_ARGON2_KIB {
             source.fault(
                 "passwords.iterations",
                 "times passwords.memory_kib is more than 1048576: a sign-in would take seconds",
+            );
+        }
+        if !development && work < LEAST_WORK {
+            source.warn(
+                "passwords.iterations",
+                "times passwords.memory_kib is less than OWASP's weakest recommendation, 7168 KiB five times: a stolen hash is guessed sooner",
             );
         }
         settings

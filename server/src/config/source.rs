@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use config::{Config, ConfigError, File, FileFormat, Value, ValueKind};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::Rate;
@@ -22,6 +25,8 @@ const DEFAULT_FILE: &str = "countersign.toml";
 /// What holds a secret always, and what does where there is a password in it.
 const SECRET: &str = "keys.secret";
 const URLS: [&str; 2] = ["database.url", "database.migrations_url"];
+/// Keys that are less alike (Jaro-Winkler, 0 to 1) are not taken for a slip of the pen.
+const LEAST_SIMILARITY: f64 = 0.9;
 
 /// Environment variables by name.
 pub type Variables = BTreeMap<OsString, OsString>;
@@ -43,8 +48,8 @@ impl Flags {
     }
 }
 
-/// One thing that is wrong with the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One thing that is wrong with the configuration, or worth a thought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
     /// The setting, such as `http.listen`.
     pub key: String,
@@ -61,15 +66,29 @@ impl fmt::Display for Fault {
 }
 
 /// All that is wrong with the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct Faults(pub Vec<Fault>);
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+pub struct Faults {
+    /// What keeps the server from starting.
+    pub faults: Vec<Fault>,
+    /// What would not.
+    pub warnings: Vec<Fault>,
+}
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the configuration has {} fault(s):", self.0.len())?;
-        self.0.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+        write!(f, "the configuration has {} fault(s):", self.faults.len())?;
+        self.faults
+            .iter()
+            .try_for_each(|fault| write!(f, "\n  {fault}"))
     }
 }
+
+/// What was given for each key: enough to see what has changed since, and nothing of what it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Given(pub(super) BTreeMap<String, u64>);
+
+/// Known to nobody, so that no hash tells of a secret.
+static GIVEN: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// The settings as they were written, and the faults found while reading them.
 pub(super) struct Source {
@@ -78,6 +97,9 @@ pub(super) struct Source {
     origins: BTreeMap<String, String>,
     read: BTreeSet<&'static str>,
     faults: Vec<Fault>,
+    warnings: Vec<Fault>,
+    /// Names that only look like variables of ours.
+    lookalikes: Vec<String>,
 }
 
 impl Source {
@@ -98,11 +120,12 @@ impl Source {
             if mode(&path) & 0o077 != 0 {
                 for key in secrets(&file) {
                     let problem = "stands in a file that others may read: `chmod 600` it";
-                    faults.extend(one_fault(key, &origin, problem.to_owned()).0);
+                    faults.extend(one_fault(key, &origin, problem.to_owned()).faults);
                 }
             }
             builder = builder.add_source(file);
         }
+        let mut lookalikes = Vec::new();
         for (variable, value) in variables {
             let (Some(variable), Some(value)) = (variable.to_str(), value.to_str()) else {
                 continue;
@@ -110,6 +133,7 @@ impl Source {
             // Orchestrators make variables such as COUNTERSIGN_PORT of a service's name; ours have a section, or are the profile.
             let ours = |path: &&str| path.contains("__") || *path == "PROFILE";
             let Some(path) = variable.strip_prefix(PREFIX).filter(ours) else {
+                lookalikes.push(variable.to_owned());
                 continue;
             };
             let key = path.to_lowercase().replace("__", ".");
@@ -117,7 +141,7 @@ impl Source {
                 Some(secret) => match read_file(value) {
                     Ok(text) => (secret.to_owned(), text),
                     Err(problem) => {
-                        faults.extend(one_fault(&key, variable, problem).0);
+                        faults.extend(one_fault(&key, variable, problem).faults);
                         continue;
                     }
                 },
@@ -146,40 +170,83 @@ impl Source {
             origins,
             read: BTreeSet::new(),
             faults,
+            warnings: Vec::new(),
+            lookalikes,
         })
     }
 
     /// Reports what is wrong, settings that nothing reads included: a misspelt name must not be silently without effect.
-    pub(super) fn finish(mut self) -> Result<(), Faults> {
+    pub(super) fn finish(mut self) -> Result<(Vec<Fault>, Given), Faults> {
         for (key, origin) in &self.origins {
             if !self.read.contains(key.as_str()) {
-                let problem = "is no setting of this version".to_owned();
                 self.faults.push(Fault {
                     key: key.clone(),
                     origin: origin.clone(),
-                    problem,
+                    problem: self.unknown(key),
                 });
             }
         }
-        if self.faults.is_empty() {
-            Ok(())
-        } else {
-            Err(Faults(self.faults))
+        for variable in &self.lookalikes {
+            let meant = |key: &&&str| variable.as_str() == self::variable(key).replace("__", "_");
+            if let Some(key) = self.read.iter().find(meant) {
+                self.faults.push(Fault {
+                    key: (*key).to_owned(),
+                    origin: variable.clone(),
+                    problem: format!("is no setting: write {}", self::variable(key)),
+                });
+            }
         }
+        if !self.faults.is_empty() {
+            return Err(Faults {
+                faults: self.faults,
+                warnings: self.warnings,
+            });
+        }
+        let given = self.origins.keys().map(|key| {
+            let value = self.values.get::<Value>(key).map(|value| value.kind);
+            (key.clone(), GIVEN.hash_one(format!("{value:?}")))
+        });
+        Ok((self.warnings, Given(given.collect())))
+    }
+
+    /// What is wrong with a key that nothing reads, and which one it may have been meant for.
+    fn unknown(&self, key: &str) -> String {
+        let problem = "is no setting of this version";
+        let similarity = |known: &str| strsim::jaro_winkler(key, known);
+        let nearest = self
+            .read
+            .iter()
+            .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
+            .filter(|known| similarity(known) > LEAST_SIMILARITY);
+        nearest.map_or_else(
+            || problem.to_owned(),
+            |known| format!("{problem}: did you mean {known}?"),
+        )
+    }
+
+    /// Whether a value was given, a faulty one too.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        self.origins.contains_key(key)
+    }
+
+    /// Something that an operator should know and may want.
+    pub(super) fn warn(&mut self, key: &'static str, problem: impl fmt::Display) {
+        let warning = self.finding(key, problem.to_string());
+        self.warnings.push(warning);
     }
 
     pub(super) fn fault(&mut self, key: &'static str, problem: &str) {
-        let variable = variable(key);
-        let origin = self
-            .origins
-            .get(key)
-            .cloned()
-            .unwrap_or_else(|| format!("not set; {variable}"));
-        self.faults.push(Fault {
+        let fault = self.finding(key, problem.to_owned());
+        self.faults.push(fault);
+    }
+
+    fn finding(&self, key: &'static str, problem: String) -> Fault {
+        let origin = self.origins.get(key).cloned();
+        Fault {
             key: key.to_owned(),
-            origin,
-            problem: problem.to_owned(),
-        });
+            origin: origin.unwrap_or_else(|| format!("not set; {}", variable(key))),
+            problem,
+        }
     }
 
     /// The variables of all settings that were read.
@@ -188,10 +255,20 @@ impl Source {
         self.read.iter().map(|key| variable(key))
     }
 
+    /// A value that was given; an empty one is as good as none, but somebody meant something by it.
     fn text(&mut self, key: &'static str) -> Option<String> {
+        let text = self.plain_text(key)?;
+        if text.trim().is_empty() {
+            self.fault(key, "is empty: give a value, or leave it out");
+            return None;
+        }
+        Some(text)
+    }
+
+    fn plain_text(&mut self, key: &'static str) -> Option<String> {
         self.read.insert(key);
         let text = self.values.get_string(key).ok();
-        if text.is_none() && self.origins.contains_key(key) {
+        if text.is_none() && self.is_given(key) {
             self.fault(key, "is not a single value");
         }
         text
@@ -354,7 +431,7 @@ impl Source {
 
     fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         let Ok(items) = self.values.get_array(key) else {
-            let text = self.text(key)?;
+            let text = self.plain_text(key)?;
             let items = text.split(',').map(|item| item.trim().to_owned());
             return Some(items.filter(|item| !item.is_empty()).collect());
         };
@@ -446,11 +523,14 @@ fn set(builder: Builder, key: &str, value: String) -> Result<Builder, Faults> {
 }
 
 fn one_fault(key: &str, origin: &str, problem: String) -> Faults {
-    Faults(vec![Fault {
-        key: key.to_owned(),
-        origin: origin.to_owned(),
-        problem,
-    }])
+    Faults {
+        faults: vec![Fault {
+            key: key.to_owned(),
+            origin: origin.to_owned(),
+            problem,
+        }],
+        warnings: Vec::new(),
+    }
 }
 
 fn file_of(flags: &Flags, variables: &Variables) -> Option<PathBuf> {

@@ -11,6 +11,7 @@ mod peer;
 mod places;
 mod requests;
 mod server;
+mod tls;
 mod ws;
 
 use std::sync::Arc;
@@ -27,7 +28,8 @@ use axum::http::{Method, StatusCode};
 use axum::middleware;
 use axum::routing::get;
 pub use cookies::value as cookie_value;
-pub use server::serve;
+pub use server::{Served, serve};
+pub use tls::{Chain, EXPIRES_SOON, PrivateKey, ServerTls, TlsError};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;

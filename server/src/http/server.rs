@@ -1,7 +1,7 @@
 //! The server of connections: how many there may be, how long each may take, and how it ends.
 //!
-//! HTTP/1.1 only: HTTP/2 without TLS is spoken by proxies alone, all of which speak HTTP/1.1 as well, and what is not there cannot
-//! be abused (rapid reset, h2c smuggling). axum's own server sets none of these limits, so this drives hyper's.
+//! HTTP/1.1 only, over TLS too: all proxies and browsers speak it, and what is not there cannot be abused (rapid reset, h2c
+//! smuggling). axum's own server sets none of these limits, so this drives hyper's.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -19,23 +20,68 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ipnet::IpNet;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::places::{Place, Places};
-use crate::config::{ConnectionSettings, HttpSettings};
+use super::tls::ServerTls;
+use crate::app::App;
+use crate::config::ConnectionSettings;
 
 /// The most that is kept of a request's head, or of an answer that is not taken.
 const MAX_BUFFER_BYTES: usize = 32 * 1024;
 /// How long to wait when the system has no more files.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// How many connections the address for operators takes: balancers and probes, which are few.
+const OPERATIONS_CONNECTIONS: usize = 16;
 /// How often it is said that there are too many connections.
 const WARNING_PAUSE: Duration = Duration::from_secs(10);
+
+/// The first byte of whoever speaks TLS: a record of the handshake (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 22;
+/// What is told to those who do not.
+const NOT_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 39\r\nConnection: close\r\n\r\n\
+    This port speaks HTTPS: use https://.\r\n";
+
+/// What is served at an address, and how. It may be swapped for another one at any time: the next request gets the new routes,
+/// and the next connection all of it but `connections.max`.
+pub struct Served {
+    router: Router,
+    connections: ConnectionSettings,
+    trusted_proxies: Vec<IpNet>,
+    tls: Option<ServerTls>,
+}
+
+impl Served {
+    /// What is served at the public address.
+    pub fn public(app: &Arc<App>) -> Self {
+        let http = &app.settings.http;
+        Self {
+            router: super::public_router(Arc::clone(app)),
+            connections: http.connections,
+            trusted_proxies: http.trusted_proxies.clone(),
+            tls: http.tls.clone(),
+        }
+    }
+
+    /// What is served to operators: without TLS, on a network of their own.
+    pub fn operations(app: &Arc<App>) -> Self {
+        let mut connections = app.settings.http.connections;
+        connections.max = OPERATIONS_CONNECTIONS;
+        Self {
+            router: super::operations_router(Arc::clone(app)),
+            connections,
+            trusted_proxies: Vec::new(),
+            tls: None,
+        }
+    }
+}
 
 /// Serves connections until `stopping` is cancelled, and then until the requests under way are answered.
 ///
@@ -43,13 +89,11 @@ const WARNING_PAUSE: Duration = Duration::from_secs(10);
 /// closed at once, without a word.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
-    settings: HttpSettings,
+    served: Arc<ArcSwap<Served>>,
     stopping: CancellationToken,
 ) {
-    let limits = settings.connections;
     let door = Door {
-        room: Arc::new(Semaphore::new(limits.max)),
+        room: Arc::new(Semaphore::new(served.load().connections.max)),
         places: Arc::default(),
         listener,
     };
@@ -59,7 +103,9 @@ pub async fn serve(
         stopping.run_until_cancelled(door.accept(&mut full)).await
     {
         let ip = address.ip().to_canonical();
-        let is_proxy = settings.trusted_proxies.iter().any(|net| net.contains(&ip));
+        let now = served.load_full();
+        let limits = now.connections;
+        let is_proxy = now.trusted_proxies.iter().any(|net| net.contains(&ip));
         // A proxy brings everybody's connections.
         let place = (!is_proxy).then(|| door.places.take(ip));
         if place
@@ -78,7 +124,7 @@ pub async fn serve(
             _permit: permit,
             _place: place,
         };
-        connections.spawn(connection.run(router.clone(), stopping.clone()));
+        connections.spawn(connection.run(now.tls.clone(), Arc::clone(&served), stopping.clone()));
     }
     drop(door);
     connections.close();
@@ -145,25 +191,96 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(self, router: Router, stopping: CancellationToken) {
+    async fn run(
+        self,
+        tls: Option<ServerTls>,
+        served: Arc<ArcSwap<Served>>,
+        stopping: CancellationToken,
+    ) {
+        let Self {
+            stream,
+            address,
+            limits,
+            _permit,
+            _place,
+        } = self;
         let progress = Arc::new(Progress {
             awaits_head: AtomicBool::new(true),
             answers: AtomicUsize::new(0),
         });
-        let stream = Impatient {
-            stream: self.stream,
-            limits: self.limits,
+        let impatient = |stream| Impatient {
+            stream,
+            limits,
             progress: Arc::clone(&progress),
             has_begun: true,
             head: None,
             write: None,
             answer: None,
         };
-        let address = self.address;
+        let requests = Requests {
+            address,
+            limits,
+            progress: Arc::clone(&progress),
+            served,
+        };
+        let Some(tls) = tls else {
+            return requests.answer(impatient(stream), &stopping).await;
+        };
+        let handshake = async {
+            let stream = tls_only(stream, limits.stall_timeout).await?;
+            tls.acceptor().accept(impatient(stream)).await
+        };
+        match stopping.run_until_cancelled(handshake).await {
+            Some(Ok(stream)) => requests.answer(stream, &stopping).await,
+            Some(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            None => {}
+        }
+    }
+}
+
+/// The stream, once its client has begun to speak TLS. One that begins to speak HTTP is told why it is not answered.
+async fn tls_only(mut stream: TcpStream, limit: Duration) -> io::Result<TcpStream> {
+    let mut first = [0];
+    let peeked = timeout(limit, stream.peek(&mut first)).await;
+    match peeked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))? {
+        1.. if first[0] == HANDSHAKE => Ok(stream),
+        1.. if first[0].is_ascii_uppercase() => {
+            // What is not read resets the connection, and with it the answer.
+            stream.try_read(&mut [0; 4096])?;
+            timeout(limit, stream.write_all(NOT_HTTPS)).await??;
+            stream.shutdown().await?;
+            Err(io::Error::other("it speaks HTTP without TLS"))
+        }
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Err(io::Error::other("it speaks no TLS")),
+    }
+}
+
+/// How the requests of a connection are answered.
+struct Requests {
+    address: SocketAddr,
+    limits: ConnectionSettings,
+    progress: Arc<Progress>,
+    served: Arc<ArcSwap<Served>>,
+}
+
+impl Requests {
+    /// Answers what comes over `stream`, until there is no more or `stopping` is cancelled.
+    async fn answer<S>(self, stream: S, stopping: &CancellationToken)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self {
+            address,
+            limits,
+            progress,
+            served,
+        } = self;
         let service = service_fn(move |mut request: Request<Incoming>| {
             progress.awaits_head.store(false, Ordering::Relaxed);
             request.extensions_mut().insert(ConnectInfo(address));
-            let answer = router.clone().oneshot(request.map(Body::new));
+            let router = served.load().router.clone();
+            let answer = router.oneshot(request.map(Body::new));
             let progress = Arc::clone(&progress);
             async move {
                 let answer = answer.await?;
@@ -177,7 +294,7 @@ impl Connection {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             // Counts from the answer before, so it is the limit for silence; that for a head which has begun is our own.
-            .header_read_timeout(self.limits.idle_timeout)
+            .header_read_timeout(limits.idle_timeout)
             .max_buf_size(MAX_BUFFER_BYTES)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 
@@ -29,7 +30,7 @@ pub struct Throttle {
     storage: Storage,
     clock: Arc<dyn Clock>,
     mac: Mac,
-    settings: LimitSettings,
+    settings: ArcSwap<LimitSettings>,
     /// What of this node's budgets for estimates has been used. A form asks at every pause in typing, which would be much work
     /// for the database, and what it guards is this node's time.
     estimates: Mutex<HashMap<String, ThrottleRow>>,
@@ -61,9 +62,14 @@ impl Throttle {
             storage,
             clock,
             mac,
-            settings,
+            settings: ArcSwap::from_pointee(settings),
             estimates: Mutex::default(),
         }
+    }
+
+    /// From now on holds what is tried to these limits. What was booked stays.
+    pub fn set_limits(&self, settings: LimitSettings) {
+        self.settings.store(Arc::new(settings));
     }
 
     /// Books one try at a password; `refused` is the line of the audit trail for when there have been too many.
@@ -100,7 +106,7 @@ impl Throttle {
         user: Option<&UserId>,
         peer: &Peer,
     ) -> Result<Booked, SessionError> {
-        let rate = self.settings.registrations_per_hour;
+        let rate = self.settings.load().registrations_per_hour;
         let mut charges = self.rates_of(peer, &[("registrations", rate)]);
         charges.extend(user.zip(rate).map(|(user, rate)| Charge {
             key: self.key("registrations", &user.to_string()),
@@ -114,7 +120,7 @@ impl Throttle {
     /// # Errors
     /// [`SessionError::Throttled`] with the time after which the next one is allowed.
     pub fn book_estimate(&self, peer: &Peer) -> Result<(), SessionError> {
-        let rates = [("estimates", self.settings.strength_per_minute)];
+        let rates = [("estimates", self.settings.load().strength_per_minute)];
         let (charges, now) = (self.rates_of(peer, &rates), self.clock.now());
         let mut used = self
             .estimates
@@ -242,19 +248,21 @@ impl Throttle {
             Target::User(user) => ("user", user.to_string()),
             Target::Device(device) => ("device", device.to_owned()),
         };
+        let settings = self.settings.load();
         Charge {
             key: self.key(kind, &of),
             budget: Budget::Delay {
-                free: self.settings.free_attempts,
-                longest: self.settings.longest_delay,
+                free: settings.free_attempts,
+                longest: settings.longest_delay,
             },
         }
     }
 
     fn failures_of(&self, peer: &Peer) -> Vec<Charge> {
+        let settings = self.settings.load();
         let rates = [
-            ("failures a minute", self.settings.failures_per_minute),
-            ("failures an hour", self.settings.failures_per_hour),
+            ("failures a minute", settings.failures_per_minute),
+            ("failures an hour", settings.failures_per_hour),
         ];
         self.rates_of(peer, &rates)
     }

@@ -61,7 +61,7 @@ fn section_3_5_secrets_have_enough_entropy() {
             ("COUNTERSIGN_KEYS__SECRET".into(), secret.into()),
         ];
         let loaded = Settings::load_from(&Flags::default(), &Variables::from(variables));
-        let faults = loaded.err().map_or_else(Vec::new, |faults| faults.0);
+        let faults = loaded.err().map_or_else(Vec::new, |faults| faults.faults);
         faults.iter().any(|fault| fault.key == "keys.secret")
     };
     let good = "kDq0H3mZ5s7Vw2XbT9cR4yNfLg8JpAeU";

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 pub use answer::Answer;
+use arc_swap::ArcSwap;
 use countersign::app::App;
 use countersign::clock::{Clock, uptime};
 use countersign::config::{Flags, Settings};
-use countersign::http;
+use countersign::http::{self, Served};
 use countersign::values::UnixMillis;
 pub use database::{Database, each_database};
 use serde_json::{Value, json};
@@ -130,10 +131,8 @@ impl Builder {
         let settings = Settings::load(&flags).unwrap();
         let clock = clock.unwrap_or_else(|| Arc::new(TestClock(AtomicI64::new(START))));
         let app = App::start_at(settings, clock.clone()).await.unwrap();
-        let router = http::public_router(Arc::clone(&app));
-        let never = CancellationToken::new();
-        let settings = app.settings.http.clone();
-        tokio::spawn(http::serve(listener, router, settings, never));
+        let served = Arc::new(ArcSwap::from_pointee(Served::public(&app)));
+        tokio::spawn(http::serve(listener, served, CancellationToken::new()));
         let origin = format!("http://localhost:{}", address.port());
         TestApp {
             clock,
