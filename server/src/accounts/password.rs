@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::password_hash::{
+    self,
+    phc::{Output, ParamsString, PasswordHash, Salt},
+};
 use argon2::{Algorithm, Argon2, Params, Version};
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
@@ -56,7 +59,11 @@ impl Passwords {
             .map_err(|error| internal(error.to_string()))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let kept = argon2.params().block_count();
-        let nobody = hash(&mut Memory::new(kept), &argon2, "no password is this one")?;
+        // Random bytes instead of a hash: to look at them costs as much, and making them costs nothing at a start.
+        let mut no_hash = [0; Params::DEFAULT_OUTPUT_LEN];
+        aws_lc_rs::rand::fill(&mut no_hash).map_err(|error| internal(error.to_string()))?;
+        let nobody = phc(&argon2, Salt::generate(), &no_hash)
+            .map_err(|error| internal(error.to_string()))?;
         let nobody = StoredHash::parse(&nobody).map_err(|fault| internal(fault.to_string()))?;
         Ok(Self {
             hashing: pool("argon2", settings.threads, settings.queue, kept)?,
@@ -226,26 +233,25 @@ fn normalise(password: &Secret) -> Zeroizing<String> {
 
 /// Hashes a password into a PHC string.
 fn hash(memory: &mut Memory, argon2: &Argon2<'_>, password: &str) -> Result<String, AccountError> {
-    hash_salted(memory, argon2, password)
-        .map(|hash| hash.to_string())
+    let salt = Salt::generate();
+    let mut hash = [0; Params::DEFAULT_OUTPUT_LEN];
+    memory
+        .hash(argon2, password.as_bytes(), &salt, &mut hash)
+        .map_err(password_hash::Error::from)
+        .and_then(|()| phc(argon2, salt, &hash))
         .map_err(|error| AccountError::Internal(format!("hashing failed: {error}")))
 }
 
-fn hash_salted(
-    memory: &mut Memory,
-    argon2: &Argon2<'_>,
-    password: &str,
-) -> Result<PasswordHash, argon2::password_hash::Error> {
-    let salt = Salt::generate();
-    let mut hash = [0; Params::DEFAULT_OUTPUT_LEN];
-    memory.hash(argon2, password.as_bytes(), &salt, &mut hash)?;
-    Ok(PasswordHash {
+/// The PHC string of what `argon2` made with this salt.
+fn phc(argon2: &Argon2<'_>, salt: Salt, hash: &[u8]) -> Result<String, password_hash::Error> {
+    let hash = PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
         params: ParamsString::try_from(argon2.params())?,
         salt: Some(salt),
-        hash: Some(Output::new(&hash)?),
-    })
+        hash: Some(Output::new(hash)?),
+    };
+    Ok(hash.to_string())
 }
 
 #[cfg(test)]

@@ -84,14 +84,16 @@ macro_rules! with_write {
         match &$storage.backend {
             $crate::storage::Backend::Sqlite(embedded) => {
                 use diesel_async::AsyncConnection as _;
-                let mut turn = embedded.writer.turn().await?;
-                let outcome = turn
-                    .conn()
-                    .transaction(async |$conn| -> Result<_, $crate::storage::StorageError> {
-                        $body
-                    })
-                    .await;
-                turn.end(outcome).await
+                match embedded.writer.turn().await {
+                    Err(error) => Err(error),
+                    Ok(mut turn) => {
+                        let outcome = turn.conn().transaction(
+                            async |$conn| -> Result<_, $crate::storage::StorageError> { $body },
+                        );
+                        let outcome = outcome.await;
+                        turn.end(outcome).await
+                    }
+                }
             }
             $crate::storage::Backend::Postgres(served) => {
                 use diesel_async::AsyncConnection as _;
