@@ -1,9 +1,15 @@
 // Apollo Server with jose, as its documentation says, and statements prepared once.
-import { createHash, createPrivateKey, createPublicKey, randomBytes, randomUUID } from "node:crypto";
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  randomBytes,
+  randomUUID,
+} from "node:crypto";
 import { readFileSync } from "node:fs";
 import { ApolloServer } from "@apollo/server";
 import { startStandaloneServer } from "@apollo/server/standalone";
-import argon2 from "argon2";
+import { verify } from "@node-rs/argon2";
 import { GraphQLError } from "graphql";
 import { importPKCS8, importSPKI, jwtVerify, SignJWT } from "jose";
 import { accessTtl, openDatabase, refreshTtl } from "./users.js";
@@ -67,7 +73,7 @@ const resolvers = {
   Mutation: {
     login: async (_parent, { input }) => {
       const user = byEmail.get(input.email);
-      if (!user || !(await argon2.verify(user.password_hash, input.password))) {
+      if (!user || !(await verify(user.password_hash, input.password))) {
         throw unauthenticated();
       }
       const refreshToken = newToken();

@@ -1,6 +1,6 @@
 // Express with Passport and jsonwebtoken, as tutorials write it.
 import { createHash, randomBytes, randomUUID } from "node:crypto";
-import argon2 from "argon2";
+import { verify } from "@node-rs/argon2";
 import express from "express";
 import jwt from "jsonwebtoken";
 import passport from "passport";
@@ -15,7 +15,7 @@ passport.use(
   new LocalStrategy({ usernameField: "email", session: false }, async (email, password, done) => {
     try {
       const user = db.prepare("SELECT * FROM users WHERE email = ?").get(email);
-      if (!user || !(await argon2.verify(user.password_hash, password))) {
+      if (!user || !(await verify(user.password_hash, password))) {
         return done(null, false);
       }
       return done(null, user);

@@ -46,12 +46,26 @@ fn text(body: &str, name: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-fn post(path: &str, token: Option<&str>, body: &str) -> Vec<u8> {
+/// The bytes of a request, as a proxy passes it on that comes from this user's own address: what is limited by address is limited
+/// for each of them.
+pub fn post(path: &str, user: usize, token: Option<&str>, body: &str) -> Vec<u8> {
+    let head = head(user, token);
+    let length = body.len();
+    format!(
+        "POST {path} {head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .into()
+}
+
+/// What every request begins with, after method and path.
+fn head(user: usize, token: Option<&str>) -> String {
+    let [_, a, b, c] = (user as u32).to_be_bytes();
     let authorization = token.map_or_else(String::new, |token| {
         format!("authorization: Bearer {token}\r\n")
     });
-    let length = body.len();
-    format!("POST {path} HTTP/1.1\r\nhost: auth.example.com\r\n{authorization}content-type: application/json\r\naccept: application/json\r\ncontent-length: {length}\r\n\r\n{body}").into()
+    format!(
+        "HTTP/1.1\r\nhost: auth.example.com\r\nx-forwarded-for: 10.{a}.{b}.{c}\r\naccept: application/json\r\n{authorization}"
+    )
 }
 
 /// Who asks for `me`, always with the same token.
@@ -74,8 +88,8 @@ impl Me {
 
     fn of(kind: Kind, user: usize, token: &str) -> Self {
         let request = match kind.is_rest() {
-            true => format!("GET /me HTTP/1.1\r\nhost: auth.example.com\r\nauthorization: Bearer {token}\r\naccept: application/json\r\n\r\n").into(),
-            false => post("/graphql", Some(token), ME),
+            true => format!("GET /me {}\r\n", head(user, Some(token))).into(),
+            false => post("/graphql", user, Some(token), ME),
         };
         let email = format!(r#""email":"{}""#, email(user));
         Self { request, email }
@@ -222,20 +236,22 @@ impl Caller for Login {
     fn request(&mut self) -> Option<&[u8]> {
         self.user = self.users.next()? % USERS;
         let input = json!({ "email": email(self.user), "password": PASSWORD });
-        self.request = if self.kind.is_rest() {
-            post("/login", None, &input.to_string())
+        let (path, body) = if self.kind.is_rest() {
+            ("/login", input)
         } else {
-            let transport = if self.kind == Kind::Countersign {
-                ", transport: BODY"
-            } else {
-                ""
+            let transport = match self.kind {
+                Kind::Countersign => ", transport: BODY",
+                _ => "",
             };
             let query = format!(
                 "mutation($input: LoginInput!) {{ login(input: $input{transport}) {{ accessToken refreshToken }} }}"
             );
-            let body = json!({ "query": query, "variables": { "input": input } });
-            post("/graphql", None, &body.to_string())
+            (
+                "/graphql",
+                json!({ "query": query, "variables": { "input": input } }),
+            )
         };
+        self.request = post(path, self.user, None, &body.to_string());
         Some(&self.request)
     }
 
@@ -270,31 +286,26 @@ impl Caller for Refresh {
     fn request(&mut self) -> Option<&[u8]> {
         self.count += 1;
         let token = &self.who.refresh;
-        self.request = match self.kind {
+        let (path, body) = match self.kind {
             Kind::Countersign => {
                 // With the key by which a client can repeat the call, as ours does.
                 let query = "mutation($token: String!, $attempt: String!) { refresh(refreshToken: $token, attempt: $attempt) { accessToken refreshToken } }";
                 let variables = json!({ "token": token, "attempt": format!("{:024}", self.count) });
-                post(
+                (
                     "/graphql",
-                    None,
-                    &json!({ "query": query, "variables": variables }).to_string(),
+                    json!({ "query": query, "variables": variables }),
                 )
             }
-            kind if kind.is_rest() => post(
-                "/refresh",
-                None,
-                &json!({ "refreshToken": token }).to_string(),
-            ),
+            kind if kind.is_rest() => ("/refresh", json!({ "refreshToken": token })),
             _ => {
                 let query = "mutation($token: String!) { refresh(refreshToken: $token) { accessToken refreshToken } }";
-                post(
+                (
                     "/graphql",
-                    None,
-                    &json!({ "query": query, "variables": { "token": token } }).to_string(),
+                    json!({ "query": query, "variables": { "token": token } }),
                 )
             }
         };
+        self.request = post(path, self.who.user, None, &body.to_string());
         Some(&self.request)
     }
 

@@ -180,6 +180,7 @@ impl Site {
     /// What starts it.
     pub fn command(&self, address: SocketAddr) -> Command {
         let mut command = Command::new(&self.binary);
+        command.current_dir(&self.folder);
         let script = match self.kind {
             Kind::Countersign => {
                 let database = self.folder.join("countersign.db");
@@ -240,6 +241,7 @@ pub fn countersign(command: &mut Command, address: SocketAddr) -> &mut Command {
         .env("COUNTERSIGN_PROFILE", "production")
         .env("COUNTERSIGN_HTTP__LISTEN", address.to_string())
         .env("COUNTERSIGN_HTTP__PUBLIC_URL", PUBLIC_URL)
+        .env("COUNTERSIGN_HTTP__TRUSTED_PROXIES", "127.0.0.1")
         .env("COUNTERSIGN_TOKENS__ISSUER", PUBLIC_URL)
         .env(
             "COUNTERSIGN_KEYS__SECRET",

@@ -311,16 +311,19 @@ fn versions(root: &Path) -> Result<String> {
         said(Command::new("rustc").arg("--version"))?,
         format!("Node {}", said(Command::new("node").arg("--version"))?),
     ];
-    let peers: serde_json::Value =
-        serde_json::from_slice(&fs::read(root.join("benches/peers/package.json"))?)?;
-    let packages = peers["dependencies"]
+    let peers = root.join("benches/peers");
+    let package = |path: &Path| -> Result<serde_json::Value> {
+        Ok(serde_json::from_slice(&fs::read(
+            path.join("package.json"),
+        )?)?)
+    };
+    let names = package(&peers)?;
+    let names = names["dependencies"]
         .as_object()
         .context("the peers have no packages")?;
-    for name in packages.keys() {
-        let path = root.join(format!("node_modules/{name}/package.json"));
+    for name in names.keys() {
         // Goals without peers are measured without their packages too.
-        if let Ok(json) = fs::read(path) {
-            let package: serde_json::Value = serde_json::from_slice(&json)?;
+        if let Ok(package) = package(&peers.join("node_modules").join(name)) {
             let version = package["version"].as_str().unwrap_or_default();
             versions.push(format!("{name} {version}"));
         }

@@ -5,10 +5,10 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::{
-    npm,
     process::{self, Running},
     project::Project,
     steps::Steps,
+    tools,
 };
 
 /// Arguments of `cargo xtask bench`.
@@ -30,7 +30,13 @@ pub(crate) fn run(project: &Project, mut steps: Steps, options: &Options) -> Res
         }
         report => {
             steps.expect(1);
-            steps.step("npm packages", |step| npm::install(project, step))?;
+            // Not of the workspace: nobody who does not measure them should install them.
+            let mut install = project.command("npm", "install --no-audit --no-fund");
+            install.current_dir(project.root.join("benches/peers"));
+            steps.step("the peers' npm packages", |step| {
+                tools::require_node()?;
+                step.run(install)
+            })?;
             let mut bench = project.command("cargo", "run --release --package benches --");
             bench.args(report.map_or(&[][..], |(_, arguments)| arguments));
             bench
