@@ -9,7 +9,7 @@ use crate::accounts::{AccountError, AccountRules, Accounts, Passwords};
 use crate::audit::Audit;
 use crate::clock::{Clock, DatabaseClock, Rng, random, uptime};
 use crate::config::{LEAST_SECRET, Settings};
-use crate::graphql::{self, Documents, Schema, Services};
+use crate::graphql::{Documents, Engine, Services};
 use crate::http::Sockets;
 use crate::readiness::Readiness;
 use crate::sessions::{DeviceTokens, Events, Feed, Sessions, Throttle};
@@ -30,7 +30,7 @@ pub struct App {
     /// The audit trail.
     pub audit: Arc<Audit>,
     /// What is served at `/graphql`.
-    pub schema: Schema,
+    pub engine: Engine,
     /// The documents that came by.
     pub documents: Documents,
     /// Who listens at `/graphql/ws`.
@@ -150,7 +150,7 @@ impl App {
             sessions: sessions.clone(),
             audit: audit.clone(),
         };
-        let schema = graphql::schema(services, &settings.graphql);
+        let engine = Engine::new(&services, &settings.graphql);
         let readiness = Readiness::start(storage.clone(), revocations, database_clock);
         Ok(Arc::new(Self {
             documents: Documents::new(&settings.graphql),
@@ -159,7 +159,7 @@ impl App {
             accounts,
             sessions,
             audit,
-            schema,
+            engine,
             sockets: Sockets::default(),
             storage,
             readiness,

@@ -28,7 +28,7 @@ use super::graphql::{Envelope, operation};
 use super::places::{Place, Places};
 use super::{hosts, peer};
 use crate::app::App;
-use crate::graphql::{Code, subscribe, subscriptions_only, with_code};
+use crate::graphql::{Code, subscriptions_only, with_code};
 use crate::sessions::{SessionError, Watch};
 use crate::tokens::TokenError;
 
@@ -370,7 +370,7 @@ impl Conversation<'_> {
             }
         }
         let request = request.data(self.watch.report());
-        let responses = subscribe(&self.app.schema, request);
+        let responses = self.app.engine.subscribe(request);
         self.operations.push(Operation { id, responses });
         Ok(())
     }
