@@ -87,8 +87,9 @@ impl Seat {
 /// Opens a socket for pages of allowed origins, and for clients that are no pages.
 pub async fn upgrade(
     State(app): State<Arc<App>>,
-    envelope: Envelope,
+    // Before the envelope, which takes the headers.
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    envelope: Envelope,
 ) -> Response {
     let settings = &app.settings;
     let headers = &envelope.headers;
