@@ -9,7 +9,7 @@ use crate::accounts::{AccountError, AccountRules, Accounts, Passwords};
 use crate::audit::Audit;
 use crate::clock::{Clock, DatabaseClock, Rng, random, uptime};
 use crate::config::{LEAST_SECRET, Settings};
-use crate::graphql::{self, Documents, Schema, Services};
+use crate::graphql::{Documents, Engine, Services};
 use crate::http::Sockets;
 use crate::readiness::Readiness;
 use crate::sessions::{DeviceTokens, Events, Feed, Sessions, Throttle};
@@ -31,7 +31,7 @@ pub struct App {
     /// The audit trail.
     pub audit: Arc<Audit>,
     /// What is served at `/graphql`.
-    pub schema: Schema,
+    pub engine: Arc<Engine>,
     /// The documents that came by.
     pub documents: Arc<Documents>,
     /// Who listens at `/graphql/ws`.
@@ -143,7 +143,7 @@ impl App {
             rng.clone(),
             account_rules(&settings),
         ));
-        let schema = schema(&settings, &accounts, &sessions, &audit);
+        let engine = engine(&settings, &accounts, &sessions, &audit);
         let readiness = Readiness::start(storage.clone(), revocations, database_clock);
         Ok(Arc::new(Self {
             documents: Arc::new(Documents::new(&settings.graphql)),
@@ -152,7 +152,7 @@ impl App {
             accounts,
             sessions,
             audit,
-            schema,
+            engine,
             sockets: Arc::default(),
             storage,
             readiness,
@@ -166,7 +166,7 @@ impl App {
         self.accounts.reload(account_rules(&settings), breached);
         self.sessions.throttle().set_limits(settings.limits.clone());
         Arc::new(Self {
-            schema: schema(&settings, &self.accounts, &self.sessions, &self.audit),
+            engine: engine(&settings, &self.accounts, &self.sessions, &self.audit),
             // What was admitted before may be refused now.
             documents: Arc::new(Documents::new(&settings.graphql)),
             settings,
@@ -237,18 +237,18 @@ fn account_rules(settings: &Settings) -> AccountRules {
     }
 }
 
-fn schema(
+fn engine(
     settings: &Settings,
     accounts: &Arc<Accounts>,
     sessions: &Arc<Sessions>,
     audit: &Arc<Audit>,
-) -> Schema {
+) -> Arc<Engine> {
     let services = Services {
         accounts: Arc::clone(accounts),
         sessions: Arc::clone(sessions),
         audit: Arc::clone(audit),
     };
-    graphql::schema(services, &settings.graphql)
+    Arc::new(Engine::new(&services, &settings.graphql))
 }
 
 fn keys(

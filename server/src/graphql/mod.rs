@@ -15,12 +15,14 @@ mod scalars;
 mod sessions;
 mod subscriptions;
 
-use async_graphql::{MergedObject, Request, Response, SchemaBuilder, ServerError};
+use async_graphql::{
+    MergedObject, Request, Response, SchemaBuilder, ServerError, ValidationMode, Value,
+};
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
 pub use context::{Caller, CookieWrite, CookieWrites, Cookies, InAddress, Services};
-pub use documents::Documents;
+pub use documents::{Document, Documents};
 pub use error::{Code, subscriptions_only};
 use limits::{MAX_COMPLEXITY, MAX_DEPTH};
 use subscriptions::Subscription;
@@ -48,25 +50,59 @@ pub struct Mutation(
 );
 
 /// The schema.
-pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
+type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription)
 }
 
-/// The schema that the server executes.
-pub fn schema(services: Services, settings: &GraphqlSettings) -> Schema {
-    let builder = builder()
-        .data(services)
-        .limit_depth(MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY);
-    if settings.introspection {
-        builder.finish()
-    } else {
-        builder
-            .disable_introspection()
-            .disable_suggestions()
-            .finish()
+/// What runs operations: one schema that validates each document as a whole, and one for documents that it found valid.
+pub struct Engine {
+    strict: Schema,
+    trusting: Schema,
+}
+
+impl Engine {
+    /// Serves the schema by `services`.
+    pub fn new(services: &Services, settings: &GraphqlSettings) -> Self {
+        let schema = |mode| {
+            let builder = builder()
+                .data(services.clone())
+                .limit_depth(MAX_DEPTH)
+                .limit_complexity(MAX_COMPLEXITY)
+                .validation_mode(mode);
+            if settings.introspection {
+                builder.finish()
+            } else {
+                builder
+                    .disable_introspection()
+                    .disable_suggestions()
+                    .finish()
+            }
+        };
+        Self {
+            strict: schema(ValidationMode::Strict),
+            trusting: schema(ValidationMode::Fast),
+        }
+    }
+
+    /// Runs a query or a mutation, whose document was admitted.
+    pub async fn execute(&self, document: &Document, request: Request) -> Response {
+        let schema = if document.is_valid() {
+            &self.trusting
+        } else {
+            &self.strict
+        };
+        let response = schema.execute(request).await;
+        if !matches!(response.data, Value::Null) {
+            document.has_run();
+        }
+        coded(response)
+    }
+
+    /// Runs a subscription, whose document was admitted.
+    pub fn subscribe(&self, request: Request) -> BoxStream<'static, Response> {
+        self.strict.execute_stream(request).map(coded).boxed()
     }
 }
 
@@ -78,16 +114,6 @@ pub fn sdl() -> String {
         .include_specified_by();
     let sdl = builder().finish().sdl_with_options(options);
     format!("{}\n", sdl.trim())
-}
-
-/// Runs a query or a mutation, whose document was admitted.
-pub async fn execute(schema: &Schema, request: Request) -> Response {
-    coded(schema.execute(request).await)
-}
-
-/// Runs a subscription, whose document was admitted.
-pub fn subscribe(schema: &Schema, request: Request) -> BoxStream<'static, Response> {
-    schema.execute_stream(request).map(coded).boxed()
 }
 
 /// Gives the errors of the GraphQL library itself a code of ours. No extension of the library does, as it walks every field another

@@ -29,7 +29,7 @@ use tracing::Instrument as _;
 use super::media::{MediaType, accepted, is_json, only};
 use super::{cookies, hosts, peer};
 use crate::app::App;
-use crate::graphql::{self, Caller, Code, InAddress};
+use crate::graphql::{Caller, Code, Document, InAddress};
 use crate::tokens::TokenError;
 
 /// The parameters of a request.
@@ -173,9 +173,12 @@ async fn answer(
     request.operation_name = parameters.operation_name;
     request.variables = Variables::from_json(parameters.variables.unwrap_or_default().into());
     let name = request.operation_name.clone();
-    if let Err(refused) = app.documents.admit(&mut request) {
-        return render(GraphqlResponse::from_errors(vec![refused]), media, None);
-    }
+    let document = match app.documents.admit(&mut request) {
+        Ok(document) => document,
+        Err(refused) => {
+            return render(GraphqlResponse::from_errors(vec![refused]), media, None);
+        }
+    };
     // What cannot be decided is left to the execution, which refuses it.
     if method == Method::Get
         && let Ok(document) = request.parsed_query()
@@ -208,7 +211,7 @@ async fn answer(
         Method::Get => request.data(InAddress),
         Method::Post => request,
     };
-    let executed = execute(&app, request).await;
+    let executed = execute(&app, document, request).await;
     let mut response = render(executed, media, envelope.id.as_ref());
     cookies::write(settings, cookies.take_writes(), response.headers_mut());
     response
@@ -216,10 +219,10 @@ async fn answer(
 
 /// Runs the operation. One that has to wait goes on on a task of its own: a client that hangs up must not leave a transaction open
 /// half way. Most have not to wait, and a task costs a tenth of what they do.
-async fn execute(app: &Arc<App>, request: Request) -> GraphqlResponse {
+async fn execute(app: &Arc<App>, document: Arc<Document>, request: Request) -> GraphqlResponse {
     let run = {
         let app = Arc::clone(app);
-        async move { graphql::execute(&app.schema, request).await }
+        async move { app.engine.execute(&document, request).await }
     };
     let mut run = AssertUnwindSafe(run).catch_unwind().boxed();
     let first = poll_fn(|context| Poll::Ready(run.as_mut().poll(context))).await;

@@ -19,12 +19,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::Method;
 use axum::http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
     REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::http::{Method, StatusCode};
 use axum::middleware;
 use axum::routing::get;
 pub use cookies::value as cookie_value;
@@ -38,7 +38,6 @@ use tower_http::request_id::{
     MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
 };
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 pub use ws::Sockets;
 
@@ -47,8 +46,6 @@ use crate::config::HttpSettings;
 
 /// The largest body that is read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
-/// The longest that a request may take, its slow sender included.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// How long browsers may keep the answer of a CORS preflight.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
 
@@ -129,10 +126,6 @@ fn covered(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
                 ))
                 .map_response(requests::explain)
                 .layer(CatchPanicLayer::custom(requests::panicked))
-                .layer(TimeoutLayer::with_status_code(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    TIME_LIMIT,
-                ))
                 .layer(middleware::from_fn(requests::limit)),
         )
         .with_state(app)
@@ -190,6 +183,7 @@ impl MakeRequestId for NewRequestId {
 #[cfg(test)]
 mod tests {
     use axum::body::{Body, to_bytes};
+    use axum::http::StatusCode;
     use tower::ServiceExt as _;
 
     use super::*;

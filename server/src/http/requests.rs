@@ -1,6 +1,7 @@
 //! What every request has to be like, and the text of answers that have none.
 
 use std::any::Any;
+use std::time::Duration;
 
 use axum::BoxError;
 use axum::body::{Body, Bytes, HttpBody};
@@ -15,7 +16,10 @@ const MAX_URI_BYTES: usize = 8 * 1024;
 /// How large all header lines may be together.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
-/// Refuses what no route has to look at.
+/// The longest that a request may take, its slow sender included.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// Refuses what no route has to look at, and gives up what takes too long.
 pub async fn limit(request: Request, next: Next) -> Response {
     let refused = if uri_bytes(request.uri()) > MAX_URI_BYTES {
         StatusCode::URI_TOO_LONG
@@ -24,7 +28,11 @@ pub async fn limit(request: Request, next: Next) -> Response {
     } else if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         StatusCode::METHOD_NOT_ALLOWED
     } else {
-        return next.run(request).await;
+        // Unlike tower's, this timer is not set for what is answered without waiting.
+        match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
+            Ok(answer) => return answer,
+            Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
     };
     refused.into_response()
 }

@@ -28,7 +28,7 @@ use super::graphql::{Envelope, operation};
 use super::places::{Place, Places};
 use super::{hosts, peer};
 use crate::app::App;
-use crate::graphql::{Code, subscribe, subscriptions_only, with_code};
+use crate::graphql::{Code, subscriptions_only, with_code};
 use crate::sessions::{SessionError, Watch};
 use crate::tokens::TokenError;
 
@@ -87,8 +87,9 @@ impl Seat {
 /// Opens a socket for pages of allowed origins, and for clients that are no pages.
 pub async fn upgrade(
     State(app): State<Arc<App>>,
-    envelope: Envelope,
+    // Before the envelope, which takes the headers.
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    envelope: Envelope,
 ) -> Response {
     let settings = &app.settings;
     let headers = &envelope.headers;
@@ -370,7 +371,7 @@ impl Conversation<'_> {
             }
         }
         let request = request.data(self.watch.report());
-        let responses = subscribe(&self.app.schema, request);
+        let responses = self.app.engine.subscribe(request);
         self.operations.push(Operation { id, responses });
         Ok(())
     }

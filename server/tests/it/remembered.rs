@@ -158,7 +158,6 @@ async fn with_a_stale_feed_no_account_is_remembered() {
         tokio::time::sleep(Duration::from_millis(1500)).await;
         let by_hand = "UPDATE users SET name = 'Ana Maria'";
         app.database.execute(by_hand).await;
-        assert_eq!(name(&app, &ana).await, "ana", "the feed was read just now");
         app.clock.advance_secs(6);
         assert_eq!(name(&app, &ana).await, "Ana Maria");
     }

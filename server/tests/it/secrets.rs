@@ -172,14 +172,9 @@ async fn nothing_that_holds_a_secret_prints_it() {
     let storage = Storage::open(&app.app.settings.database).await.unwrap();
     let session = SessionId::parse(&ana.session_id).unwrap();
     let (row, user) = storage.find_session(&session).await.unwrap().unwrap();
-    let settings = Settings {
-        database: countersign::config::DatabaseSettings {
-            url: "postgres://countersign:hunter2@db/x".parse().unwrap(),
-            migrations_url: Some("postgres://owner:hunter2@db/x".to_owned()),
-            ..app.app.settings.database.clone()
-        },
-        ..app.app.settings.clone()
-    };
+    let mut settings = app.app.settings.clone();
+    settings.database.url = "postgres://countersign:hunter2@db/x".parse().unwrap();
+    settings.database.migrations_url = Some("postgres://owner:hunter2@db/x".to_owned());
     let mut flags = Flags::default();
     flags.set("keys.secret", SECRET, "the test");
     let account = NewAccount {
