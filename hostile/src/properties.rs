@@ -164,7 +164,7 @@ pub fn configuration(data: &[u8]) {
             format!("{settings:?}")
         }
         Err(faults) => {
-            assert!(!faults.0.is_empty());
+            assert!(!faults.faults.is_empty());
             faults.to_string()
         }
     };

@@ -123,7 +123,7 @@ impl Reloader {
                 tracing::info!("there is a new TLS certificate, which new connections get");
             }
             Err(error) => {
-                tracing::warn!(%error, "the TLS files cannot be used: the certificate before stays in force")
+                tracing::warn!(%error, "the TLS files cannot be used: the certificate before stays in force");
             }
         }
     }

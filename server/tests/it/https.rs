@@ -146,7 +146,7 @@ async fn ask(stream: &mut TlsStream<TcpStream>) -> String {
         .await
         .unwrap();
     let mut said = String::new();
-    while !said.ends_with("}") {
+    while !said.ends_with("}}") {
         said.push(char::from(stream.read_u8().await.unwrap()));
     }
     said
@@ -198,7 +198,12 @@ async fn who_speaks_no_tls_is_told_or_closed() {
             .await
             .ends_with("\r\n\r\nThis port speaks HTTPS: use https://.\r\n")
     );
-    assert!(ask(&mut server.connected().await).await.contains("200 OK"));
+    // One that says nothing between two requests is not slow with either.
+    let mut stream = server.connected().await;
+    for _ in 0..2 {
+        assert!(ask(&mut stream).await.contains("200 OK"));
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+    }
 }
 
 #[tokio::test]
