@@ -160,7 +160,7 @@ struct Signer {
 
 enum SigningKey {
     Ed25519(Arc<Ed25519KeyPair>),
-    Hs256(hmac::Key),
+    Hs256(Box<hmac::Key>),
 }
 
 impl Signer {
@@ -175,7 +175,10 @@ impl Signer {
             header: header.to_owned(),
             claims: serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims)?)?,
             key: match fields["alg"] == "HS256" {
-                true => SigningKey::Hs256(hmac::Key::new(hmac::HMAC_SHA256, JWT_SECRET.as_bytes())),
+                true => SigningKey::Hs256(Box::new(hmac::Key::new(
+                    hmac::HMAC_SHA256,
+                    JWT_SECRET.as_bytes(),
+                ))),
                 false => SigningKey::Ed25519(Arc::clone(&world.ed25519)),
             },
         })
