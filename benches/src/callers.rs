@@ -46,7 +46,8 @@ fn text(body: &str, name: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-fn post(path: &str, token: Option<&str>, body: &str) -> Vec<u8> {
+/// The bytes of a request with a body in JSON.
+pub fn post(path: &str, token: Option<&str>, body: &str) -> Vec<u8> {
     let authorization = token.map_or_else(String::new, |token| {
         format!("authorization: Bearer {token}\r\n")
     });

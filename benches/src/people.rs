@@ -42,12 +42,11 @@ pub struct People {
 }
 
 impl People {
-    /// Fills the empty database at `url`. Passwords are hashed with next to no work, which would hide everything else; all
-    /// other settings are the defaults of production.
+    /// Fills the empty database at `url`. Settings are the defaults of production, but for these `COUNTERSIGN_…`.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn make(url: &str, count: u64) -> Result<Self> {
+    pub fn make(url: &str, count: u64, settings: &[(&str, &str)]) -> Result<Self> {
         let mut people = Self {
             settings: Variables::new(),
             count,
@@ -58,11 +57,14 @@ impl People {
             ("HTTP__PUBLIC_URL", "https://auth.example.com"),
             ("TOKENS__ISSUER", "https://auth.example.com"),
             ("KEYS__SECRET", "a secret of a benchmark, nothing else"),
-            ("PASSWORDS__MEMORY_KIB", "8"),
-            ("PASSWORDS__ITERATIONS", "1"),
             ("DATABASE__URL", url),
-        ] {
-            people.set(name, value);
+        ]
+        .iter()
+        .chain(settings)
+        {
+            people
+                .settings
+                .insert(format!("COUNTERSIGN_{name}").into(), value.into());
         }
         let hash = people.with_app(async |app| {
             let administrator = NewAccount {
@@ -89,16 +91,16 @@ impl People {
         Ok(people)
     }
 
-    /// Sets `COUNTERSIGN_<name>` from now on.
-    pub fn set(&mut self, name: &str, value: &str) {
-        let name = format!("COUNTERSIGN_{name}");
-        self.settings.insert(name.into(), value.into());
+    /// The server's program for this database.
+    pub fn command(&self, binary: &Path) -> Command {
+        let mut command = Command::new(binary);
+        command.env_clear().envs(&self.settings);
+        command
     }
 
-    /// What serves this database at an address.
+    /// Serves this database at an address.
     pub fn serve(&self, binary: &Path, address: SocketAddr) -> Command {
-        let mut command = Command::new(binary);
-        command.arg("serve").envs(&self.settings);
+        let mut command = self.command(binary);
         command.env("COUNTERSIGN_HTTP__LISTEN", address.to_string());
         command
     }

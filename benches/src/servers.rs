@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::param::clock_ticks_per_second;
+use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// How long a server may take until it answers.
@@ -32,6 +33,18 @@ impl Cores {
     /// # Errors
     /// When there are not two.
     pub fn pin(self) -> Result<()> {
+        Ok(sched_setaffinity(None, &self.set()?)?)
+    }
+
+    /// Keeps a process of one thread, and what it starts from now on, to these cores.
+    ///
+    /// # Errors
+    /// When there are not two, or no such process.
+    pub fn hold(self, process: Pid) -> Result<()> {
+        Ok(sched_setaffinity(Some(process), &self.set()?)?)
+    }
+
+    fn set(self) -> Result<CpuSet> {
         let mut given = CpuSet::new();
         // Those of the main thread, which nobody pins: this one may be pinned already.
         let allowed = sched_getaffinity(Some(rustix::process::getpid()))?;
@@ -45,7 +58,7 @@ impl Cores {
         if !matches!(self, Self::First) {
             given.set(second);
         }
-        Ok(sched_setaffinity(None, &given)?)
+        Ok(given)
     }
 
     /// Runs `work` on a thread that is pinned to these cores.

@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use crate::limits::Limit;
 use crate::people::People;
 use crate::report::{Goal, Series, Wanted};
 use crate::servers::{Cores, Server, finish};
@@ -33,9 +34,11 @@ const IDLE: Duration = Duration::from_secs(15);
 
 type Socket = WebSocketStream<TcpStream>;
 
+/// Measures it.
+///
 /// # Errors
 /// When a server cannot be started, or a subscriber is not let in or not told of the end.
-pub fn run(bench: &Bench) -> Result<Vec<Goal>> {
+pub(super) fn run(bench: &Bench) -> Result<Vec<Goal>> {
     let count = if bench.is_quick { 1_000 } else { 10_000 };
     // Each socket is an open file, here and in the server, which inherits the limit.
     let mut limit = getrlimit(Resource::Nofile);
@@ -44,13 +47,14 @@ pub fn run(bench: &Bench) -> Result<Vec<Goal>> {
 
     let folder = bench.new_folder()?;
     let url = format!("sqlite://{}", folder.join("countersign.db").display());
-    let mut people = People::make(&url, count as u64, &[])?;
-    people.set("HTTP__MAX_CONNECTIONS", "1000");
-    people.set("EVENTS__PING_INTERVAL", "5s");
+    let settings = [("HTTP__MAX_CONNECTIONS", "1000"), ("EVENTS__PING_INTERVAL", "5s")];
+    let people = People::make(&url, count as u64, &settings)?;
     let some = people.some(1..=count as u64)?;
     let tokens: Vec<String> = some.into_iter().map(|person| person.access).collect();
 
-    let bare = Server::start(Cores::First, &folder, "/", limit_of_sockets)?;
+    let bare = Server::start(Cores::First, &folder, "/", |address| {
+        Limit::Sockets.command(address)
+    })?;
     let bare = Runtime::new()?.block_on(async {
         let open = async |number| {
             let mut socket = connect(bare.address, number, "/graphql/ws").await?;

@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use xtask::postgres::Postgres;
 
-use crate::load::{self, Caller};
+use crate::callers::post;
+use crate::load::{Caller, closed};
 use crate::people::People;
 use crate::report::{Goal, Wanted};
 use crate::servers::{self, Cores, Server};
@@ -22,16 +23,19 @@ const CONNECTIONS: usize = 16;
 const CLIENTS: usize = 64;
 const USERS: u64 = 10_000;
 
+/// Measures it.
+///
 /// # Errors
 /// When PostgreSQL, pgbench or our server cannot be started, and when an answer is wrong.
-pub fn run(bench: &Bench) -> Result<Vec<Goal>> {
+pub(super) fn run(bench: &Bench) -> Result<Vec<Goal>> {
     let bin = xtask::tools::postgres().context("there is no PostgreSQL on this machine")?;
     let postgres = Postgres::start_durable(&bin)?;
     let main = postgres.pid().context("PostgreSQL has ended")?;
-    Cores::First.hold(main.as_raw().unsigned_abs())?;
+    let pid = rustix::process::Pid::from_raw(main.as_raw());
+    Cores::First.hold(pid.context("PostgreSQL has ended")?)?;
     let folder = bench.new_folder()?;
     let url = postgres.url();
-    let people = People::make(&url, USERS)?;
+    let people = People::make(&url, USERS, &[])?;
     let rows = format!(
         "CREATE TABLE counters (id bigint PRIMARY KEY, count bigint NOT NULL); \
          INSERT INTO counters SELECT n, 0 FROM generate_series(1, {USERS}) AS n; VACUUM ANALYZE counters"
@@ -75,7 +79,7 @@ pub fn run(bench: &Bench) -> Result<Vec<Goal>> {
     let mut ours = || {
         let before = server.cpu()?;
         let (load, back) =
-            load::closed(server.address, std::mem::take(&mut callers), bench.round)?;
+            closed(Cores::Second, server.address, std::mem::take(&mut callers), bench.round)?;
         callers = back;
         let cpu = (server.cpu()? - before).as_secs_f64() * 1e6;
         Ok(Sample {
@@ -111,7 +115,7 @@ impl Caller for Renewals {
         let query = "mutation($token: String!) { refresh(refreshToken: $token) { accessToken refreshToken expiresIn } }";
         let token = &self.tokens[self.count % self.tokens.len()];
         let body = json!({ "query": query, "variables": { "token": token } });
-        self.request = load::post(&body, None);
+        self.request = post("/graphql", None, &body.to_string());
         Some(&self.request)
     }
 
