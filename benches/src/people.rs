@@ -136,7 +136,9 @@ impl People {
     pub fn administrator(&self) -> Result<String> {
         self.with_app(async |app| {
             let user = administrator_of(&app.storage).await?;
-            let session = app.sessions.draft(user.id, Transport::Body, &Peer::default());
+            let session = app
+                .sessions
+                .draft(user.id, Transport::Body, &Peer::default());
             let now = node_time();
             let grant = app.sessions.grant(user, &session, now, now)?;
             Ok(grant.access.token.expose().to_owned())
@@ -227,7 +229,9 @@ async fn fill_postgres(url: &str, rows: &str) -> Result<()> {
         client.batch_execute(index.get(1)).await?;
     }
     for table in ["users", "sessions", "auth_events"] {
-        client.batch_execute(&format!("VACUUM ANALYZE {table}")).await?;
+        client
+            .batch_execute(&format!("VACUUM ANALYZE {table}"))
+            .await?;
     }
     Ok(client.batch_execute("CHECKPOINT").await?)
 }

@@ -24,8 +24,10 @@ use crate::{Bench, Sample, median};
 const CONNECTIONS: usize = 16;
 const FEW: u64 = 1_000;
 /// What else is done at a login would not be seen beside a hash.
-const CHEAP_HASHES: [(&str, &str); 2] =
-    [("PASSWORDS__MEMORY_KIB", "8"), ("PASSWORDS__ITERATIONS", "1")];
+const CHEAP_HASHES: [(&str, &str); 2] = [
+    ("PASSWORDS__MEMORY_KIB", "8"),
+    ("PASSWORDS__ITERATIONS", "1"),
+];
 /// Sessions that are asked about, the same number of either site.
 const CALLERS: u64 = 1_600;
 const AT_MOST: Wanted = Wanted::RatioAtMost(1.2);
@@ -46,12 +48,36 @@ enum Ask {
 
 const ALL: [(Ask, [&str; 2], &str); 7] = [
     (Ask::Me, ["growth-sqlite-me", "growth-postgres-me"], "`me`"),
-    (Ask::Login, ["growth-sqlite-login", "growth-postgres-login"], "`login`, but for the hash"),
-    (Ask::Refresh, ["growth-sqlite-refresh", "growth-postgres-refresh"], "`refresh`"),
-    (Ask::FirstPage, ["growth-sqlite-users", "growth-postgres-users"], "the first page of `users`"),
-    (Ask::DeepPage, ["growth-sqlite-users-deep", "growth-postgres-users-deep"], "a page of `users` further on"),
-    (Ask::Search, ["growth-sqlite-search", "growth-postgres-search"], "a search in `users` that finds fifty"),
-    (Ask::WideSearch, ["growth-sqlite-search-wide", "growth-postgres-search-wide"], "a search in `users` that finds all"),
+    (
+        Ask::Login,
+        ["growth-sqlite-login", "growth-postgres-login"],
+        "`login`, but for the hash",
+    ),
+    (
+        Ask::Refresh,
+        ["growth-sqlite-refresh", "growth-postgres-refresh"],
+        "`refresh`",
+    ),
+    (
+        Ask::FirstPage,
+        ["growth-sqlite-users", "growth-postgres-users"],
+        "the first page of `users`",
+    ),
+    (
+        Ask::DeepPage,
+        ["growth-sqlite-users-deep", "growth-postgres-users-deep"],
+        "a page of `users` further on",
+    ),
+    (
+        Ask::Search,
+        ["growth-sqlite-search", "growth-postgres-search"],
+        "a search in `users` that finds fifty",
+    ),
+    (
+        Ask::WideSearch,
+        ["growth-sqlite-search-wide", "growth-postgres-search-wide"],
+        "a search in `users` that finds all",
+    ),
 ];
 
 /// Measures all of it on both databases.
@@ -77,7 +103,14 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Goal>> {
         anyhow::Ok(format!("{server}/{name}"))
     };
     let urls = [database(many)?, database(FEW)?];
-    goals.extend(measure(bench, 1, "PostgreSQL", urls, many, Some(&postgres))?);
+    goals.extend(measure(
+        bench,
+        1,
+        "PostgreSQL",
+        urls,
+        many,
+        Some(&postgres),
+    )?);
     Ok(goals)
 }
 
@@ -175,8 +208,12 @@ impl<'a> Site<'a> {
             caller.ask = ask;
         }
         let before = (self.server.cpu()?, self.database_cpu()?);
-        let (load, callers) =
-            closed(Cores::Second, self.server.address, std::mem::take(&mut self.callers), time)?;
+        let (load, callers) = closed(
+            Cores::Second,
+            self.server.address,
+            std::mem::take(&mut self.callers),
+            time,
+        )?;
         let server = self.server.cpu()? - before.0;
         let database = self.database_cpu()? - before.1;
         self.callers = callers;
@@ -221,7 +258,10 @@ impl Asker {
         let places = (0..100).map(|place| {
             let scattered = (place * 7_919 + number as u64 * 104_729) % of.count;
             let cursor = BASE64URL.encode(of.id(of.count / 4 + scattered / 2));
-            (cursor, format!("team{:05}.", 1 + scattered % (of.count / 50 - 1)))
+            (
+                cursor,
+                format!("team{:05}.", 1 + scattered % (of.count / 50 - 1)),
+            )
         });
         Self {
             ask: Ask::Me,
@@ -266,7 +306,11 @@ impl Asker {
                 let query = "mutation($token: String!) { refresh(refreshToken: $token) { accessToken refreshToken expiresIn } }";
                 (query, json!({ "token": person.refresh }), None)
             }
-            _ => ("{ me { id email name role } }", json!({}), Some(person.access.clone())),
+            _ => (
+                "{ me { id email name role } }",
+                json!({}),
+                Some(person.access.clone()),
+            ),
         }
     }
 }
@@ -281,7 +325,8 @@ impl Caller for Asker {
     }
 
     fn answer(&mut self, body: &str) -> Result<()> {
-        self.latencies.push(self.asked.elapsed().as_secs_f64() * 1e6);
+        self.latencies
+            .push(self.asked.elapsed().as_secs_f64() * 1e6);
         let answer: Value = serde_json::from_str(body)?;
         ensure!(answer.get("errors").is_none(), "an error was answered");
         let data = &answer["data"];

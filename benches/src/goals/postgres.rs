@@ -46,13 +46,24 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Goal>> {
     let script = folder.join("update.sql");
     std::fs::write(
         &script,
-        format!("\\set id random(1, {USERS})\nUPDATE counters SET count = count + 1 WHERE id = :id;\n"),
+        format!(
+            "\\set id random(1, {USERS})\nUPDATE counters SET count = count + 1 WHERE id = :id;\n"
+        ),
     )?;
     let seconds = bench.round.as_secs().to_string();
     let pgbench = || {
         let mut pgbench = Command::new(bin.join("pgbench"));
         let connections = CONNECTIONS.to_string();
-        pgbench.args(["-n", "-M", "prepared", "-c", &connections, "-T", &seconds, "-f"]);
+        pgbench.args([
+            "-n",
+            "-M",
+            "prepared",
+            "-c",
+            &connections,
+            "-T",
+            &seconds,
+            "-f",
+        ]);
         pgbench.arg(&script).arg(&url);
         let output = Cores::Second.run(|| Ok(pgbench.output()?))?;
         let said = String::from_utf8_lossy(&output.stdout);
@@ -60,7 +71,10 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Goal>> {
         let rate = rate.and_then(|rest| rest.split(' ').next());
         let rate = rate.with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
         let value = rate.parse()?;
-        Ok(Sample { value, cpu_micros: None })
+        Ok(Sample {
+            value,
+            cpu_micros: None,
+        })
     };
 
     let mut some = people.some((1..=CLIENTS as u64 * 16).map(|n| n * 7_919 % USERS + 1))?;
@@ -78,8 +92,12 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Goal>> {
     })?;
     let mut ours = || {
         let before = server.cpu()?;
-        let (load, back) =
-            closed(Cores::Second, server.address, std::mem::take(&mut callers), bench.round)?;
+        let (load, back) = closed(
+            Cores::Second,
+            server.address,
+            std::mem::take(&mut callers),
+            bench.round,
+        )?;
         callers = back;
         let cpu = (server.cpu()? - before).as_secs_f64() * 1e6;
         Ok(Sample {
@@ -88,8 +106,10 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Goal>> {
         })
     };
     ours()?;
-    let mut contestants: [(&str, &mut dyn FnMut() -> Result<Sample>); 2] =
-        [("Countersign", &mut ours), ("pgbench, one UPDATE by key", &mut { pgbench })];
+    let mut contestants: [(&str, &mut dyn FnMut() -> Result<Sample>); 2] = [
+        ("Countersign", &mut ours),
+        ("pgbench, one UPDATE by key", &mut { pgbench }),
+    ];
     let series = bench.alternate(&mut contestants, |measure| measure())?;
     Ok(vec![Goal {
         goal: "refresh-postgres",

@@ -4,6 +4,7 @@
 //! `HTTP__MAX_CONNECTIONS` gives files to the sockets where a process may have fewer than 27,000.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -14,12 +15,11 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use crate::limits::Limit;
 use crate::people::People;
 use crate::report::{Goal, Series, Wanted};
 use crate::servers::{Cores, Server, finish};
@@ -47,22 +47,30 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Goal>> {
 
     let folder = bench.new_folder()?;
     let url = format!("sqlite://{}", folder.join("countersign.db").display());
-    let settings = [("HTTP__MAX_CONNECTIONS", "1000"), ("EVENTS__PING_INTERVAL", "5s")];
+    let settings = [
+        ("HTTP__MAX_CONNECTIONS", "1000"),
+        ("EVENTS__PING_INTERVAL", "5s"),
+    ];
     let people = People::make(&url, count as u64, &settings)?;
     let some = people.some(1..=count as u64)?;
     let tokens: Vec<String> = some.into_iter().map(|person| person.access).collect();
 
+    let this = std::env::current_exe()?;
     let bare = Server::start(Cores::First, &folder, "/", |address| {
-        Limit::Sockets.command(address)
+        let mut command = Command::new(&this);
+        command.args(["--limit", "sockets", "--listen", &address.to_string()]);
+        command
     })?;
-    let bare = Runtime::new()?.block_on(async {
-        let open = async |number| {
-            let mut socket = connect(bare.address, number, "/graphql/ws").await?;
-            say(&mut socket, json!("hello"), "hello").await?;
-            Ok(socket)
-        };
-        measure(&bare, "an idle socket of axum", count, open).await
-    })?.0;
+    let bare = Runtime::new()?
+        .block_on(async {
+            let open = async |number| {
+                let mut socket = connect(bare.address, number, "/graphql/ws").await?;
+                say(&mut socket, json!("hello"), "hello").await?;
+                Ok(socket)
+            };
+            measure(&bare, "an idle socket of axum", count, open).await
+        })?
+        .0;
 
     let server = Server::start(Cores::First, &folder, "/readyz", |address| {
         people.serve(&bench.binary, address)
@@ -80,7 +88,10 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Goal>> {
         finish(end.args(["sessions", "end", "--all", "--yes"]))?;
         for socket in sockets {
             let frame = socket.await?.context("closed without a word")?;
-            ensure!(u16::from(frame.code) == 4410, "closed for another reason: {frame}");
+            ensure!(
+                u16::from(frame.code) == 4410,
+                "closed for another reason: {frame}"
+            );
         }
         anyhow::Ok((ours, begin.elapsed()))
     })?;
@@ -121,7 +132,9 @@ async fn measure(
 async fn connect(server: SocketAddr, number: usize, path: &str) -> Result<Socket> {
     let mut request = format!("ws://auth.example.com{path}").into_client_request()?;
     let protocol = "graphql-transport-ws".parse()?;
-    request.headers_mut().insert("sec-websocket-protocol", protocol);
+    request
+        .headers_mut()
+        .insert("sec-websocket-protocol", protocol);
     let from = TcpSocket::new_v4()?;
     let neighbourhood = u8::try_from(number / PER_ADDRESS)?;
     from.bind((Ipv4Addr::new(127, 0, 1, neighbourhood), 0).into())?;
