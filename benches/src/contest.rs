@@ -167,7 +167,8 @@ impl World {
 
 /// Where a contestant runs: it can be started there again and again.
 pub struct Site {
-    kind: Kind,
+    /// Who runs there.
+    pub kind: Kind,
     binary: PathBuf,
     peers: PathBuf,
     users: PathBuf,

@@ -6,6 +6,7 @@ pub mod contest;
 pub mod goals;
 pub mod limits;
 pub mod load;
+pub mod people;
 pub mod report;
 pub mod servers;
 

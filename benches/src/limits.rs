@@ -8,6 +8,7 @@ use async_graphql::{
 };
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -23,6 +24,8 @@ pub enum Limit {
     Bare,
     /// axum and async-graphql.
     Constant,
+    /// axum, which says at `/graphql/ws` what it hears.
+    Sockets,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -79,6 +82,7 @@ pub async fn serve(limit: Limit, address: SocketAddr) -> Result<()> {
                 .route("/graphql", axum::routing::post(execute))
                 .with_state(schema)
         }
+        Limit::Sockets => Router::new().route("/graphql/ws", get(echo)),
     };
     let listener = tokio::net::TcpListener::bind(address).await?;
     Ok(axum::serve(listener, router.route("/", hello)).await?)
@@ -89,4 +93,17 @@ async fn execute(
     Json(request): Json<Request>,
 ) -> impl IntoResponse {
     Json(schema.execute(request).await)
+}
+
+/// With buffers as small as the server has them.
+async fn echo(upgrade: WebSocketUpgrade) -> impl IntoResponse {
+    let upgrade = upgrade
+        .protocols(["graphql-transport-ws"])
+        .read_buffer_size(1024)
+        .write_buffer_size(0);
+    upgrade.on_upgrade(async |mut socket| {
+        while let Some(Ok(message)) = socket.recv().await {
+            let _ = socket.send(message).await;
+        }
+    })
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::param::clock_ticks_per_second;
+use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// How long a server may take until it answers.
@@ -32,6 +33,18 @@ impl Cores {
     /// # Errors
     /// When there are not two.
     pub fn pin(self) -> Result<()> {
+        Ok(sched_setaffinity(None, &self.set()?)?)
+    }
+
+    /// Keeps a process of one thread, and what it starts from now on, to these cores.
+    ///
+    /// # Errors
+    /// When there are not two, or no such process.
+    pub fn hold(self, process: Pid) -> Result<()> {
+        Ok(sched_setaffinity(Some(process), &self.set()?)?)
+    }
+
+    fn set(self) -> Result<CpuSet> {
         let mut given = CpuSet::new();
         // Those of the main thread, which nobody pins: this one may be pinned already.
         let allowed = sched_getaffinity(Some(rustix::process::getpid()))?;
@@ -45,7 +58,7 @@ impl Cores {
         if !matches!(self, Self::First) {
             given.set(second);
         }
-        Ok(sched_setaffinity(None, &given)?)
+        Ok(given)
     }
 
     /// Runs `work` on a thread that is pinned to these cores.
@@ -83,6 +96,26 @@ impl Server {
         ready: &str,
         command: impl FnOnce(SocketAddr) -> Command + Send,
     ) -> Result<Self> {
+        let mut server = Self::spawn(cores, folder, command)?;
+        let begin = Instant::now();
+        while !server.answers(ready) {
+            if server.process.try_wait()?.is_some() || begin.elapsed() > START_LIMIT {
+                bail!("it does not get ready: {}", server.printed());
+            }
+            sleep(Duration::from_millis(10));
+        }
+        Ok(server)
+    }
+
+    /// The same, without waiting.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(
+        cores: Cores,
+        folder: &Path,
+        command: impl FnOnce(SocketAddr) -> Command + Send,
+    ) -> Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = folder.join("server.log");
         let output = File::create(&log)?;
@@ -92,19 +125,11 @@ impl Server {
             let name = format!("cannot start {}", command.get_program().display());
             command.stderr(output).spawn().context(name)
         })?;
-        let mut server = Self {
+        Ok(Self {
             process,
             address,
             log,
-        };
-        let begin = Instant::now();
-        while !server.answers(ready) {
-            if server.process.try_wait()?.is_some() || begin.elapsed() > START_LIMIT {
-                bail!("it does not get ready: {}", server.printed());
-            }
-            sleep(Duration::from_millis(10));
-        }
-        Ok(server)
+        })
     }
 
     fn answers(&self, path: &str) -> bool {
@@ -145,9 +170,25 @@ impl Server {
     /// # Errors
     /// When it has ended.
     pub fn memory(&self) -> Result<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most that this was so far, in bytes.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn peak_memory(&self) -> Result<u64> {
+        self.status("VmHWM:")
+    }
+
+    /// In bytes (proc_pid_status(5)).
+    fn status(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.context("no VmRSS")?.trim().trim_end_matches(" kB");
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line
+            .context(name.to_owned())?
+            .trim()
+            .trim_end_matches(" kB");
         Ok(kib.parse::<u64>()? * 1024)
     }
 }

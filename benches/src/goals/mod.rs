@@ -1,9 +1,13 @@
 //! What is measured for the report: one module for each story, which gives one goal or several.
 
+mod footprint;
+mod growth;
 mod login;
 mod me;
+mod postgres;
 mod refresh;
 mod storm;
+mod subscribers;
 
 use anyhow::Result;
 
@@ -20,4 +24,10 @@ pub const ALL: &[Measurement] = &[
     ("refresh-sqlite", refresh::run),
     ("login", login::run),
     ("storm", storm::run),
+    ("refresh-postgres", postgres::run),
+    ("growth", growth::run),
+    ("subscribers", subscribers::run),
+    ("idle", footprint::idle),
+    ("start", footprint::start),
+    ("storm-memory", footprint::storm),
 ];

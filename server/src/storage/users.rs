@@ -1,5 +1,6 @@
 //! The table `users`.
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
@@ -69,6 +70,9 @@ struct ProfileColumns {
     name_key: Option<String>,
     email: Option<String>,
 }
+
+/// So many accounts are sorted in no time; of a million, more than these are met on a walk of a few thousand.
+const FEW: i64 = 2_000;
 
 /// The row of `locks` that is held by whatever may leave fewer administrators.
 const ADMINISTRATORS: &str = "administrators";
@@ -216,6 +220,9 @@ impl Storage {
 
     /// Up to `limit` accounts, newest first, that come after `after` in that order.
     ///
+    /// What a search finds are few accounts, which are sorted, or many, some of which are soon met on a walk from the newest.
+    /// The wrong one of the two ways reads every account there is, so it is looked first how many they are.
+    ///
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn list_users(
@@ -224,6 +231,12 @@ impl Storage {
         after: Option<UserId>,
         limit: i64,
     ) -> Result<Vec<UserRow>, StorageError> {
+        let search = filter.search.as_ref();
+        let search = search.map(|prefix| (prefix.clone(), after_prefix(prefix)));
+        let finds_many = match &search {
+            Some((from, to)) => self.finds_many(from, to).await?,
+            None => false,
+        };
         with_read!(self, |conn| {
             let mut query = users::table
                 .select(UserRow::as_select())
@@ -236,15 +249,51 @@ impl Storage {
             if let Some(role) = filter.role {
                 query = query.filter(users::role.eq(role.as_str()));
             }
-            if let Some(prefix) = &filter.search {
-                let end = after_prefix(prefix);
-                query = query.filter(
-                    (users::email.ge(prefix).and(users::email.lt(end.clone())))
-                        .or(users::name_key.ge(prefix).and(users::name_key.lt(end))),
-                );
-            }
+            query = match search.clone() {
+                None => query,
+                Some((from, to)) if finds_many => {
+                    // Made another expression than what is indexed.
+                    let (email, name) = (users::email.concat(""), users::name_key.concat(""));
+                    let is_found = (email.ge(from.clone()).and(email.lt(to.clone())))
+                        .or(name.ge(from).and(name.lt(to)));
+                    query.filter(is_found)
+                }
+                Some((from, to)) => {
+                    let others = diesel::alias!(users as others);
+                    let (email, name) = (others.field(users::email), others.field(users::name_key));
+                    let is_found = (email.ge(from.clone()).and(email.lt(to.clone())))
+                        .or(name.ge(from).and(name.lt(to)));
+                    let ids = others.filter(is_found).select(others.field(users::id));
+                    query.filter(users::id.eq_any(ids))
+                }
+            };
             query.load(conn).await
         })
+    }
+
+    /// Whether more than [`FEW`] accounts have an address, or a name, from `from` to before `to`.
+    async fn finds_many(&self, from: &str, to: &str) -> Result<bool, StorageError> {
+        let emails = || {
+            let found = users::email.ge(from).and(users::email.lt(to));
+            users::table
+                .filter(found)
+                .select(users::email)
+                .limit(1)
+                .offset(FEW)
+        };
+        let names = || {
+            let found = users::name_key.ge(from).and(users::name_key.lt(to));
+            users::table
+                .filter(found)
+                .select(users::name_key)
+                .limit(1)
+                .offset(FEW)
+        };
+        with_read!(self, |conn| diesel::select(
+            exists(emails()).or(exists(names()))
+        )
+        .get_result(conn)
+        .await)
     }
 
     /// Writes a profile change; the row as it is then.

@@ -107,6 +107,52 @@ async fn people_are_found_by_a_prefix_without_case_and_by_role() {
     }
 }
 
+/// Of many the newest are met on a walk, few are sorted: see `Storage::list_users`.
+#[tokio::test]
+async fn a_search_that_finds_many_lists_them_as_one_that_finds_few() {
+    for app in TestApp::builder().on_each_database().await {
+        let admin = app.sign_in_with_role("ada@example.com", "ADMIN").await;
+        app.database.fill(2_100).await;
+        let promote = "UPDATE users SET role = 'MANAGER' WHERE email IN ('person5@example.com', 'person1500@example.com')";
+        app.database.execute(promote).await;
+        let found = async |variables| {
+            let page = app.run_as(&admin.access_token, USERS, variables).await;
+            let connection = page.data("users").clone();
+            let edges = connection["edges"].as_array().unwrap().iter();
+            let emails = edges.map(|edge| edge["node"]["email"].as_str().unwrap().to_owned());
+            let end = connection["pageInfo"]["endCursor"].clone();
+            (emails.collect::<Vec<_>>(), end)
+        };
+        // The first finds all by their addresses, the second all by their names, and the third some.
+        for (search, expected) in [
+            (
+                "person",
+                ["person2100", "person2099", "person2098", "person2097"],
+            ),
+            (
+                "zoë",
+                ["person2100", "person2099", "person2098", "person2097"],
+            ),
+            (
+                "person20",
+                ["person2099", "person2098", "person2097", "person2096"],
+            ),
+        ] {
+            let expected = expected.map(|name| format!("{name}@example.com"));
+            let (page, end) = found(json!({ "search": search, "first": 2 })).await;
+            assert_eq!(page, expected[..2], "{search}");
+            let (page, _) = found(json!({ "search": search, "first": 2, "after": end })).await;
+            assert_eq!(page, expected[2..], "{search}");
+        }
+        for search in ["person", "person1"] {
+            let (page, _) = found(json!({ "search": search, "role": "MANAGER" })).await;
+            let expected = ["person1500@example.com", "person5@example.com"];
+            let count = if search == "person" { 2 } else { 1 };
+            assert_eq!(page, expected[..count], "{search}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_page_has_a_size_and_a_place() {
     let app = TestApp::builder().on_sqlite().await;

@@ -1,5 +1,6 @@
 //! The end of the process: `kill -9` loses nothing that was answered, and SIGTERM finishes what is under way.
 
+use std::collections::HashMap;
 use std::net::TcpListener;
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -193,6 +194,66 @@ async fn no_account_and_no_session_is_lost() {
             kept >= 8,
             "only {kept} people were signed in when the server died"
         );
+    }
+}
+
+/// Renews a session again and again until the server dies; the last token that was answered.
+async fn renew(origin: String, mut token: String, renewed: Arc<AtomicUsize>) -> String {
+    while let Some(payload) = run(&origin, REFRESH, json!({ "token": token })).await {
+        token = payload["refreshToken"].as_str().unwrap().to_owned();
+        renewed.fetch_add(1, Ordering::Relaxed);
+    }
+    token
+}
+
+/// Many share a commit on SQLite, so what is looked at are the rows: a token that is ahead of its row would be taken for one from
+/// before a restore.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_renewal_is_lost_that_was_answered_beside_many_others() {
+    const SESSIONS: usize = 64;
+    for database in each_database().await {
+        let server = Server::start(&database, free_port(), "8").await;
+        let account = json!({ "email": "ana@example.com", "password": PASSWORD, "name": "Ana" });
+        let registered = run(&server.origin, REGISTER, json!({ "input": account })).await;
+        assert!(registered.is_some());
+        let renewed = Arc::new(AtomicUsize::new(0));
+        let mut tokens = Vec::new();
+        for _ in 0..SESSIONS {
+            let input = json!({ "email": "ana@example.com", "password": PASSWORD });
+            let payload = run(&server.origin, LOGIN, json!({ "input": input })).await;
+            tokens.push(
+                payload.unwrap()["refreshToken"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned(),
+            );
+        }
+        let renewals = tokens.into_iter().map(|token| {
+            let renewed = Arc::clone(&renewed);
+            tokio::spawn(renew(server.origin.clone(), token, renewed))
+        });
+        let renewals: Vec<_> = renewals.collect();
+        while renewed.load(Ordering::Relaxed) < 5 * SESSIONS {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        server.kill();
+        let rows = "SELECT id || ' ' || generation AS text FROM sessions";
+        let rows = database.texts(rows).await;
+        let kept: HashMap<&str, i64> = rows
+            .iter()
+            .map(|row| row.split_once(' ').unwrap())
+            .map(|(id, generation)| (id, generation.parse().unwrap()))
+            .collect();
+        for renewal in renewals {
+            let token = renewal.await.unwrap();
+            let parts: Vec<&str> = token.split('.').collect();
+            let answered: i64 = parts[3].parse().unwrap();
+            let kept = kept[parts[2]];
+            assert!(
+                kept >= answered,
+                "{answered} was answered and {kept} is kept"
+            );
+        }
     }
 }
 
