@@ -166,8 +166,7 @@ impl Release {
     /// Compiles the server and checks what came out.
     fn build(&self, project: &Project, step: &Step) -> Result<PathBuf> {
         let renamed = Renamed::of(project)?;
-        let arguments =
-            "build --package server --bin countersign --release --locked --features embedded-pages";
+        let arguments = "build --package server --bin countersign --profile dist --locked --features embedded-pages";
         let mut compile = project.command("cargo", arguments);
         compile
             .args(["--target", &self.target])
@@ -179,10 +178,7 @@ impl Release {
             compile.env(format!("{variable}_{target}"), value);
         }
         step.run(compile)?;
-        let binary = project
-            .target
-            .join(&self.target)
-            .join("release/countersign");
+        let binary = project.target.join(&self.target).join("dist/countersign");
         check(step, &binary)?;
         Ok(binary)
     }
