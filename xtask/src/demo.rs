@@ -97,7 +97,8 @@ pub(crate) fn build_pages(project: &Project, step: &Step) -> Result<()> {
     stamp.write()
 }
 
-/// Puts each file beside itself as gzip, where that is shorter: the server then need not compress it for each browser.
+/// Puts each file beside itself as gzip: the server then need not compress it for each browser, and holds nothing else when it
+/// has the pages inside.
 fn compress(folder: &Path) -> Result<()> {
     let walk = WalkBuilder::new(folder).standard_filters(false).build();
     let entries = walk.collect::<Result<Vec<_>, _>>()?;
@@ -106,12 +107,9 @@ fn compress(folder: &Path) -> Result<()> {
         let data = fs::read(&path)?;
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         gzip.write_all(&data)?;
-        let short = gzip.finish()?;
-        if short.len() < data.len() {
-            let mut name = path.into_os_string();
-            name.push(".gz");
-            fs::write(name, short)?;
-        }
+        let mut name = path.into_os_string();
+        name.push(".gz");
+        fs::write(name, gzip.finish()?)?;
     }
     Ok(())
 }

@@ -4,7 +4,6 @@ use std::{
     env, fs,
     fs::File,
     io::Write as _,
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -42,8 +41,8 @@ pub(crate) struct Options {
     /// Build the last commit in two folders instead, and compare the archives.
     #[arg(long, conflicts_with = "tag")]
     reproduce: bool,
-    /// The tag that is released, `v` and the version: checked against all that names a version, and told apart from what is no
-    /// release by `NOTES.md`, which says what changed.
+    /// The tag that is released, `v` and the version: everything that names a version has to name this one, and `NOTES.md` is
+    /// written, which says what changed.
     #[arg(long)]
     tag: Option<String>,
 }
@@ -167,8 +166,7 @@ impl Release {
     /// Compiles the server and checks what came out.
     fn build(&self, project: &Project, step: &Step) -> Result<PathBuf> {
         let renamed = Renamed::of(project)?;
-        let arguments =
-            "build --package server --bin countersign --release --locked --features embedded-pages";
+        let arguments = "build --package server --bin countersign --profile dist --locked --features embedded-pages";
         let mut compile = project.command("cargo", arguments);
         compile
             .args(["--target", &self.target])
@@ -180,10 +178,7 @@ impl Release {
             compile.env(format!("{variable}_{target}"), value);
         }
         step.run(compile)?;
-        let binary = project
-            .target
-            .join(&self.target)
-            .join("release/countersign");
+        let binary = project.target.join(&self.target).join("dist/countersign");
         check(step, &binary)?;
         Ok(binary)
     }
@@ -194,11 +189,8 @@ impl Release {
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
-        // What the image has at /data: empty, and nobody else's.
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder.join("data"))?;
+        // What the image has at /data.
+        fs::create_dir_all(folder.join("data"))?;
         fs::copy(binary, folder.join("countersign"))?;
 
         let staging = tempfile::tempdir()?;

@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     io::{self, Write},
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -67,7 +66,10 @@ pub(crate) fn elsewhere<T>(
     name: &str,
     work: impl FnOnce(&Project) -> Result<T>,
 ) -> Result<T> {
-    let folder = tempfile::tempdir()?;
+    // On the disk of the checkout, for hard links.
+    let target = project.root.join("target");
+    fs::create_dir_all(&target)?;
+    let folder = tempfile::tempdir_in(target)?;
     let root = folder.path().join(name);
     fs::create_dir(&root)?;
     let archive = folder.path().join("commit.tar");
@@ -83,7 +85,13 @@ pub(crate) fn elsewhere<T>(
             .arg("-C")
             .arg(&root),
     )?;
-    symlink(project.root.join("node_modules"), root.join("node_modules"))?;
+    // Links to the same files, but to packages of the workspace as they stand here: bundlers name modules by their folders.
+    process::output(
+        Command::new("cp")
+            .arg("-al")
+            .arg(project.root.join("node_modules"))
+            .arg(&root),
+    )?;
     work(&Project {
         target: root.join("target"),
         root,

@@ -77,7 +77,8 @@ async fn serve(files: Files, graphiql: bool, request: Request) -> Response {
     let path = request.uri().path();
     // Whatever spelling of the path leads to it.
     let decoded = percent_decode_str(path).decode_utf8_lossy();
-    if !graphiql && decoded.contains("graphiql") {
+    // No file's name has a NUL; a HEAD for one would be answered 500.
+    if (!graphiql && decoded.contains("graphiql")) || decoded.contains('\0') {
         return not_found();
     }
     let accepts_html = request
