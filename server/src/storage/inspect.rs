@@ -211,8 +211,8 @@ async fn postgres(
           AS missing_rights, \
          (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now"
     );
-    server.begin_read(conn).await?;
+    server.begin_single(conn).await?;
     let facts = diesel_async::RunQueryDsl::get_result(diesel::sql_query(query), conn).await?;
-    server.end_read(conn).await?;
+    server.end_single(conn).await?;
     Ok(facts)
 }
