@@ -1,7 +1,6 @@
 //! `countersign keys`.
 
 use clap::{Args, Subcommand, ValueEnum};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::output::{self, Output, print};
@@ -171,10 +170,10 @@ fn line([id, purpose, algorithm, state, created, signs, verifies]: &[&str; 7]) -
     )
 }
 
-/// RFC 3339 in whole seconds; a hyphen for the time of a key file without one.
+/// A hyphen for the time of a key file without one.
 fn time(at: UnixMillis) -> String {
-    match Timestamp::from_second(at.as_secs()) {
-        Ok(time) if at.0 > 0 => time.to_string(),
-        _ => "-".to_owned(),
+    match at.0 {
+        ..=0 => "-".to_owned(),
+        _ => output::seconds(at),
     }
 }

@@ -53,6 +53,12 @@ pub(super) fn enough(written: io::Result<()>) -> anyhow::Result<()> {
     }
 }
 
+/// A time for people: RFC 3339 in whole seconds.
+pub(super) fn seconds(at: UnixMillis) -> String {
+    let at = Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::MAX);
+    format!("{at:.0}")
+}
+
 /// A time as the API writes it: RFC 3339 in UTC.
 pub(super) fn time(at: UnixMillis) -> String {
     Timestamp::from_millisecond(at.0)

@@ -95,6 +95,11 @@ async fn one_user_is_signed_out() {
             let arguments = ["sessions", "end", "--user", user, "--database-url", &url];
             countersign(&arguments, "", &[])
         };
+        let list = ["sessions", "list", "--user", "ana@example.com", "--json"];
+        let listed = countersign(&[&list[..], &["--database-url", &url]].concat(), "", &[]);
+        let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+        assert_eq!(listed["deviceName"], "Unknown device");
+        assert_eq!(listed["ipAddress"], "127.0.0.1");
         let ended = end("Ana@Example.com");
         assert_eq!(text(&ended.stdout), "1 sessions were ended.\n");
         until_ended(&server.origin, &ana).await;

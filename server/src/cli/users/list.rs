@@ -3,12 +3,11 @@
 use std::io::Write as _;
 
 use clap::Args;
-use jiff::Timestamp;
 
 use super::as_json;
 use crate::accounts::User;
 use crate::app::App;
-use crate::cli::output::{Output, enough};
+use crate::cli::output::{self, Output, enough};
 use crate::values::Role;
 
 /// How many accounts are read at once.
@@ -67,14 +66,14 @@ pub(super) fn titles(output: Output) -> String {
 }
 
 /// An account and a line's end.
-pub(super) fn line(user: &User, output: Output) -> String {
-    if output == Output::Json {
+pub(super) fn line(user: &User, form: Output) -> String {
+    if form == Output::Json {
         return format!("{}\n", as_json(user));
     }
     let state = if user.disabled { "disabled" } else { "" };
-    let created = Timestamp::from_millisecond(user.created_at.0).unwrap_or(Timestamp::MAX);
+    let created = output::seconds(user.created_at);
     format!(
-        "{}  {:<7}  {state:<8}  {created:<20.0}  {}, {}\n",
+        "{}  {:<7}  {state:<8}  {created:<20}  {}, {}\n",
         user.id,
         user.role.as_str(),
         user.email.as_str(),
