@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::failure::Kind;
 use super::output::{Output, print};
-use crate::config::{Fault, Faults, Settings};
+use crate::config::{Faults, Settings};
 
 /// Read the configuration and name everything that is wrong with it
 ///
@@ -28,24 +28,24 @@ pub(super) fn run(settings: &Result<Settings, Faults>, output: Output) -> anyhow
         (Ok(settings), _) => {
             let (profile, database) = (settings.profile, &settings.database.url);
             let report = json!({
-                "profile": profile.to_string(), "database": database.to_string(), "faults": [],
+                "profile": profile.to_string(), "database": database.to_string(),
+                "faults": [], "warnings": settings.warnings,
             });
-            let text =
+            let mut text =
                 format!("The configuration is good: profile {profile}, database {database}.");
+            for warning in &settings.warnings {
+                text += &format!("\nWarning: {warning}");
+            }
             output.say(text, &report)?;
             Ok(ExitCode::SUCCESS)
         }
         (Err(faults), Output::Text) => Err(faults.clone().into()),
-        (Err(Faults(faults)), Output::Json) => {
-            let faults: Vec<Value> = faults.iter().map(as_json).collect();
-            let report = json!({ "profile": null, "database": null, "faults": faults });
+        (Err(Faults { faults, warnings }), Output::Json) => {
+            let report = json!({
+                "profile": null, "database": null, "faults": faults, "warnings": warnings,
+            });
             print(format_args!("{report}\n"))?;
             Ok(Kind::Configuration.into())
         }
     }
-}
-
-/// A fault, or a warning.
-pub(super) fn as_json(fault: &Fault) -> Value {
-    json!({ "key": fault.key, "origin": fault.origin, "problem": fault.problem })
 }

@@ -542,7 +542,21 @@ fn what_a_script_reads_is_json() {
 }
 
 #[test]
-fn every_fault_of_the_configuration_is_in_the_json() {
+fn every_fault_and_warning_of_the_configuration_is_in_the_json() {
+    let production = [
+        ("COUNTERSIGN_PROFILE", "production"),
+        ("COUNTERSIGN_PASSWORDS__MEMORY_KIB", "19456"),
+        ("COUNTERSIGN_HTTP__PUBLIC_URL", "https://auth.example.com"),
+        ("COUNTERSIGN_TOKENS__ISSUER", "https://auth.example.com"),
+        ("COUNTERSIGN_TOKENS__ACCESS_TTL", "2h"),
+    ];
+    let checked = countersign(&["check-config", "--json"], "", &production);
+    let warnings = json(&checked.stdout)["warnings"].clone();
+    let keys = warnings.as_array().unwrap().iter().map(|it| &it["key"]);
+    assert!(
+        keys.into_iter().any(|key| key == "tokens.access_ttl"),
+        "{warnings}"
+    );
     let wrong = [
         ("COUNTERSIGN_HTTP__LISTEN", "everywhere"),
         ("COUNTERSIGN_LOG__FILTER", "[["),

@@ -3,7 +3,9 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -248,10 +250,11 @@ fn a_database_that_cannot_be_had_is_found() {
     let occupied = folder.path().join("file");
     fs::write(&occupied, "").unwrap();
     let url = format!("sqlite://{}/countersign.db", occupied.display());
-    Diagnosis::at(&url, &listen, &[]).finds(
-        "database.file",
-        "cannot be made in",
-        "COUNTERSIGN_DATABASE__URL",
+    let found = Diagnosis::at(&url, &listen, &[]);
+    found.finds(
+        "configuration",
+        "what is no folder",
+        "docs/configuration.md",
     );
     let url = format!("sqlite://{}", occupied.display());
     fs::write(
@@ -385,4 +388,60 @@ fn a_public_url_that_is_not_answered_and_an_issuer_elsewhere_are_told() {
         "configuration.issuer",
         "tokens are issued as http://localhost:",
     );
+}
+
+/// The binary as a user who is not root, who may do everything.
+fn as_anybody(arguments: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let binary = folder.path().join("countersign");
+    fs::copy(env!("CARGO_BIN_EXE_countersign"), &binary).unwrap();
+    let mut command = Command::new(binary);
+    if rustix::process::geteuid().is_root() {
+        command.uid(65_534).gid(65_534);
+    }
+    let output = command
+        .args(arguments)
+        .env_clear()
+        .env(
+            "COUNTERSIGN_KEYS__SECRET",
+            "a secret of the tests, long enough",
+        )
+        .current_dir("/")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_folder_and_a_file_that_this_user_may_not_write_to_are_found() {
+    let database = Database::sqlite();
+    filled(&database);
+    let path = file(&database);
+    let folder = path.parent().unwrap();
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    mode(&path, 0o444).unwrap();
+    mode(folder, 0o555).unwrap();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let missing = format!("{}.missing", database.url());
+    for (url, what) in [
+        (database.url(), "may not write to"),
+        (missing, "cannot be made in"),
+    ] {
+        let arguments = [
+            "doctor",
+            "--json",
+            "--database-url",
+            &url,
+            "--listen",
+            &listen,
+        ];
+        let found = Diagnosis {
+            code: Some(1),
+            report: as_anybody(&arguments),
+        };
+        found.finds("database.file", what, "user");
+    }
+    mode(folder, 0o755).unwrap();
 }

@@ -17,8 +17,8 @@ pub(super) fn examine(settings: &Settings) -> Vec<Finding> {
         check: "listen.public",
         variable: "COUNTERSIGN_HTTP__LISTEN",
         address: settings.http.listen,
-        // Health is asked where it is served.
-        is_asked: settings.ops_listen.is_none(),
+        // Health is asked where it is served, and without TLS.
+        is_asked: settings.ops_listen.is_none() && settings.http.tls.is_none(),
     };
     let operations = settings.ops_listen.map(|address| Place {
         check: "listen.operations",

@@ -1,28 +1,36 @@
 //! The configuration.
 
 use super::report::Finding;
-use crate::config::{Faults, Profile, Settings};
+use crate::config::{Fault, Faults, Profile, Settings};
 
 /// Whatever keeps the configuration from being read. Nothing else can be looked at then.
 pub(super) fn faults(faults: &Faults) -> Vec<Finding> {
-    let one = |fault: &crate::config::Fault| {
+    let one = |fault: &Fault| {
         let hint =
             "docs/configuration.md has every setting; the rest is looked at once this is mended";
         Finding::fault("configuration", fault.to_string(), hint)
     };
-    faults.0.iter().map(one).collect()
+    let faulty = faults.faults.iter().map(one);
+    faulty.chain(faults.warnings.iter().map(warning)).collect()
+}
+
+fn warning(warning: &Fault) -> Finding {
+    let hint = "docs/configuration.md has every setting";
+    Finding::warning("configuration", warning.to_string(), hint)
 }
 
 pub(super) fn examine(settings: &Settings) -> Vec<Finding> {
     let (profile, database) = (settings.profile, &settings.database.url);
-    vec![
+    let mut findings = vec![
         Finding::ok(
             "configuration",
             format!("profile {profile}, database {database}"),
         ),
         issuer(settings),
         hosts(settings),
-    ]
+    ];
+    findings.extend(settings.warnings.iter().map(warning));
+    findings
 }
 
 /// Services look for the published keys at the issuer's address.
