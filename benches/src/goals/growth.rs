@@ -319,7 +319,7 @@ impl Caller for Asker {
     fn request(&mut self) -> Option<&[u8]> {
         let (query, variables, token) = self.question();
         let body = json!({ "query": query, "variables": variables });
-        self.request = post("/graphql", token.as_deref(), &body.to_string());
+        self.request = post("/graphql", 0, token.as_deref(), &body.to_string());
         self.asked = Instant::now();
         Some(&self.request)
     }

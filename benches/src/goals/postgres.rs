@@ -135,7 +135,7 @@ impl Caller for Renewals {
         let query = "mutation($token: String!) { refresh(refreshToken: $token) { accessToken refreshToken expiresIn } }";
         let token = &self.tokens[self.count % self.tokens.len()];
         let body = json!({ "query": query, "variables": { "token": token } });
-        self.request = post("/graphql", None, &body.to_string());
+        self.request = post("/graphql", self.count, None, &body.to_string());
         Some(&self.request)
     }
 

@@ -3,16 +3,40 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 
-use super::say;
+use super::output::Output;
 use crate::accounts::{BuildPhase, BuildProgress, build_filter};
 
-/// What can be done about passwords from the command line.
+/// Prepare the check against stolen passwords
+///
+/// New passwords are compared with a filter on the disk, so nothing is asked of another service. docs/operations.md, "Stolen
+/// passwords", has the whole of it.
+#[derive(Args)]
+#[command(after_long_help = "\
+Examples:
+  countersign passwords build-filter --from pwned-sha1.txt --to new.filter
+
+Settings: none here; COUNTERSIGN_PASSWORDS__BREACHED names the filter to the servers.")]
+pub(super) struct PasswordsArguments {
+    #[command(subcommand)]
+    command: PasswordsCommand,
+}
+
 #[derive(Subcommand)]
-pub(super) enum PasswordsCommand {
+enum PasswordsCommand {
     /// Make the filter for COUNTERSIGN_PASSWORDS__BREACHED of lists of stolen passwords
+    ///
+    /// 18 bits for each password. It never misses one of its lists, and takes one in 65,536 others for one of them. Make it on
+    /// any machine, give every node the same, and replace it by renaming a new one into its place.
+    #[command(after_long_help = "\
+Examples:
+  countersign passwords build-filter --from pwned-sha1.txt --to new.filter
+  countersign passwords build-filter --from hashes/ words.txt --to new.filter
+
+Settings: none here; COUNTERSIGN_PASSWORDS__BREACHED names the filter to the servers.")]
     BuildFilter {
         /// Have I Been Pwned's SHA-1 list (a file of `SHA1:count` lines, or a folder of files named by the first five digits),
         /// or files with a password in each line
@@ -24,18 +48,33 @@ pub(super) enum PasswordsCommand {
     },
 }
 
-pub(super) fn run(command: PasswordsCommand) -> anyhow::Result<()> {
-    let PasswordsCommand::BuildFilter { from, to } = command;
+pub(super) fn run(arguments: PasswordsArguments, output: Output) -> anyhow::Result<()> {
+    let PasswordsCommand::BuildFilter { from, to } = arguments.command;
     let built = build_filter(&from, &to, &mut *progress())?;
-    for (list, format) in from.iter().zip(&built.formats) {
-        match format {
-            Some(format) => say(format_args!("{}: {format}", list.display()))?,
-            None => say(format_args!("{}: nothing", list.display()))?,
+    let formats = built
+        .formats
+        .iter()
+        .map(|format| format.map(|format| format.to_string()));
+    let lists: Vec<_> = from
+        .iter()
+        .map(|list| list.display().to_string())
+        .zip(formats)
+        .collect();
+    if output == Output::Text {
+        for (list, format) in &lists {
+            let format = format.as_deref().unwrap_or("nothing");
+            output.say(format_args!("{list}: {format}"), &Value::Null)?;
         }
     }
-    let count = HumanCount(built.passwords);
-    say(format_args!("{} has {count} passwords.", to.display()))?;
-    Ok(())
+    let (count, to) = (built.passwords, to.display().to_string());
+    let lists: Vec<Value> = lists
+        .into_iter()
+        .map(|(list, format)| json!({ "list": list, "format": format }))
+        .collect();
+    output.say(
+        format_args!("{to} has {} passwords.", HumanCount(count)),
+        &json!({ "filter": to, "passwords": count, "lists": lists }),
+    )
 }
 
 /// A bar where somebody looks on, nothing else.

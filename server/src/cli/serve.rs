@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
+use clap::Args;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,6 +23,24 @@ use crate::telemetry::logs;
 
 /// How long requests under way may take to finish after the signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// Serve the API, and the demo and GraphiQL where they are built
+///
+/// What runs without a command. It brings the schema up to date, listens then, and serves until SIGTERM or SIGINT, after which
+/// requests under way are finished. In development it listens on this machine only.
+#[derive(Args, Default)]
+#[command(after_long_help = "\
+Examples:
+  countersign
+  countersign serve --listen 127.0.0.1:4001
+  countersign serve --database-url postgres://countersign@localhost/countersign
+
+Settings: all; docs/operations.md begins with those that production needs.")]
+pub(super) struct ServeArguments {
+    /// Refuse to start on an outdated schema instead of bringing it up to date
+    #[arg(long)]
+    pub(super) no_migrate: bool,
+}
 
 /// Serves until SIGINT or SIGTERM, then finishes the requests under way. SIGHUP reads the configuration again.
 pub(super) async fn serve(flags: Flags) -> anyhow::Result<()> {

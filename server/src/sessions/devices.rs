@@ -4,7 +4,7 @@ use woothee::parser::{Parser, WootheeResult};
 
 use super::{SessionError, Sessions};
 use crate::storage::SessionRow;
-use crate::values::{Identity, SessionId, UnixMillis};
+use crate::values::{Email, Identity, SessionId, UnixMillis};
 
 /// A session, as its own user sees it.
 #[derive(Clone, Debug)]
@@ -47,17 +47,35 @@ impl Sessions {
             let own = own.filter(|session| session.is_alive(now));
             rows.push(own.ok_or(SessionError::Ended)?);
         }
-        let shown = |row: SessionRow| Session {
-            id: row.id,
-            created_at: row.created_at,
-            last_used_at: row.rotated_at,
-            expires_at: row.expires_at.min(row.refresh_expires_at),
-            ip_address: row.ip_address,
-            device_name: device_name(row.user_agent.as_deref().unwrap_or_default()),
-            user_agent: row.user_agent,
-            current: row.id == caller.session,
-        };
+        let shown = |row| shown(row, Some(&caller.session));
         Ok(rows.into_iter().map(shown).collect())
+    }
+
+    /// The newest 1000 sessions that are alive now of the user with this address; `None` when there is no such user.
+    ///
+    /// # Errors
+    /// [`SessionError::Storage`] when the database did not do its part.
+    pub async fn list_for(&self, email: &Email) -> Result<Option<Vec<Session>>, SessionError> {
+        let Some(user) = self.storage.find_user_by_email(email).await? else {
+            return Ok(None);
+        };
+        let now = self.clock.now();
+        let rows = self.storage.list_sessions(&user.id, now, MOST_LISTED);
+        let shown = |row| shown(row, None);
+        Ok(Some(rows.await?.into_iter().map(shown).collect()))
+    }
+}
+
+fn shown(row: SessionRow, current: Option<&SessionId>) -> Session {
+    Session {
+        current: current == Some(&row.id),
+        id: row.id,
+        created_at: row.created_at,
+        last_used_at: row.rotated_at,
+        expires_at: row.expires_at.min(row.refresh_expires_at),
+        ip_address: row.ip_address,
+        device_name: device_name(row.user_agent.as_deref().unwrap_or_default()),
+        user_agent: row.user_agent,
     }
 }
 

@@ -65,6 +65,16 @@ impl std::str::FromStr for DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// Whether no byte on the way to it leaves this machine.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => true,
+            Self::Postgres(url) => {
+                postgres::parse(url).is_ok_and(|(config, _)| postgres::is_this_machine(&config))
+            }
+        }
+    }
+
     /// Whether a password stands in it.
     pub fn has_password(&self) -> bool {
         match self {

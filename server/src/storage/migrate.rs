@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diesel::backend::Backend;
 use diesel::connection::Connection;
-use diesel::migration::MigrationSource;
+use diesel::migration::{MigrationSource, MigrationVersion};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel::sqlite::SqliteConnection;
@@ -13,7 +13,7 @@ use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::postgres::Server;
-use super::{DatabaseUrl, StorageError, sqlite};
+use super::{DatabaseUrl, StorageError, marks, sqlite};
 use crate::config::DatabaseSettings;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
@@ -42,13 +42,22 @@ macro_rules! applied {
     }};
 }
 
+/// Brings the schema up to date; the versions that were applied.
+///
+/// # Errors
+/// As [`super::Storage::open`].
+pub async fn migrate(settings: &DatabaseSettings) -> Result<Vec<String>, StorageError> {
+    marks::refuse(settings).await?;
+    prepare(settings).await
+}
+
 /// Makes sure of the schema: applies what is pending or, where a start is not to do that, refuses if anything is.
 ///
-/// What newer versions have applied beside it does no harm: they add before they take away.
+/// What newer versions have applied beside it does no harm: they add before they take away. The versions that were applied now.
 ///
 /// # Errors
 /// [`StorageError::Unavailable`] when the database cannot be reached; else [`StorageError::Migration`].
-pub(super) async fn prepare(settings: &DatabaseSettings) -> Result<(), StorageError> {
+pub(super) async fn prepare(settings: &DatabaseSettings) -> Result<Vec<String>, StorageError> {
     match &settings.url {
         DatabaseUrl::Sqlite(path) => {
             sqlite::create_private(path)?;
@@ -68,23 +77,23 @@ pub(super) async fn prepare(settings: &DatabaseSettings) -> Result<(), StorageEr
 
 /// The migration harness blocks.
 async fn on_a_thread(
-    work: impl FnOnce() -> Result<(), Fault> + Send + 'static,
-) -> Result<(), StorageError> {
+    work: impl FnOnce() -> Result<Vec<String>, Fault> + Send + 'static,
+) -> Result<Vec<String>, StorageError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|panicked| Err(panicked.into()))
         .map_err(|fault| StorageError::Migration(fault.to_string()))
 }
 
-fn sqlite(path: &str, migrates: bool) -> Result<(), Fault> {
+fn sqlite(path: &str, migrates: bool) -> Result<Vec<String>, Fault> {
     let mut conn = SqliteConnection::establish(path)?;
     diesel::sql_query("PRAGMA busy_timeout = 30000").execute(&mut conn)?;
     let applied = applied!(&mut conn, SQLITE_HAS_VERSIONS)?;
     if is_complete::<diesel::sqlite::Sqlite>(&SQLITE, &applied)? || refuse(migrates)? {
-        return Ok(());
+        return Ok(Vec::new());
     }
     conn.exclusive_transaction(|conn| {
         conn.run_pending_migrations(SQLITE)
-            .map(|_| ())
+            .map(texts)
             .map_err(Wrapped)
     })
     .map_err(|Wrapped(fault)| fault)
@@ -93,11 +102,11 @@ fn sqlite(path: &str, migrates: bool) -> Result<(), Fault> {
 fn postgres(
     mut conn: AsyncConnectionWrapper<AsyncPgConnection>,
     migrates: bool,
-) -> Result<(), Fault> {
+) -> Result<Vec<String>, Fault> {
     // Behind a pooler a statement and its preparation have to be one transaction.
     let applied = conn.transaction(|conn| applied!(conn, POSTGRES_HAS_VERSIONS))?;
     if is_complete::<diesel::pg::Pg>(&POSTGRES, &applied)? || refuse(migrates)? {
-        return Ok(());
+        return Ok(Vec::new());
     }
     // In one transaction, which also holds behind a pooler: all of it is done or none.
     conn.transaction(|conn| {
@@ -106,10 +115,23 @@ fn postgres(
         let limit = format!("SET LOCAL lock_timeout = {}", LOCK_LIMIT.as_millis());
         diesel::sql_query(limit).execute(conn)?;
         conn.run_pending_migrations(POSTGRES)
-            .map(|_| ())
+            .map(texts)
             .map_err(Wrapped)
     })
     .map_err(|Wrapped(fault)| fault)
+}
+
+fn texts(versions: Vec<MigrationVersion<'_>>) -> Vec<String> {
+    versions.iter().map(ToString::to_string).collect()
+}
+
+/// How the schema of a database differs from that of this release.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SchemaState {
+    /// The versions that this release would apply.
+    pub pending: Vec<String>,
+    /// The versions that a newer release has applied.
+    pub unknown: Vec<String>,
 }
 
 /// Whether all of `source` is applied.
@@ -117,11 +139,49 @@ fn is_complete<DB: Backend>(
     source: &impl MigrationSource<DB>,
     applied: &[Applied],
 ) -> Result<bool, Fault> {
-    let is_applied = |version: &str| applied.iter().any(|row| row.version == version);
+    Ok(compare(source, applied)?.pending.is_empty())
+}
+
+fn compare<DB: Backend>(
+    source: &impl MigrationSource<DB>,
+    applied: &[Applied],
+) -> Result<SchemaState, Fault> {
     let known = source.migrations()?;
-    Ok(known
+    let known: Vec<String> = known
         .iter()
-        .all(|migration| is_applied(&migration.name().version().to_string())))
+        .map(|migration| migration.name().version().to_string())
+        .collect();
+    let applied: Vec<&String> = applied.iter().map(|row| &row.version).collect();
+    let unknown = applied.iter().filter(|version| !known.contains(version));
+    Ok(SchemaState {
+        unknown: unknown.map(|version| (*version).clone()).collect(),
+        pending: known
+            .iter()
+            .filter(|version| !applied.contains(version))
+            .cloned()
+            .collect(),
+    })
+}
+
+/// How the schema of an SQLite file that is there differs from that of this release.
+pub(super) fn sqlite_state(conn: &mut SqliteConnection) -> Result<SchemaState, StorageError> {
+    let applied = applied!(conn, SQLITE_HAS_VERSIONS)?;
+    compare::<diesel::sqlite::Sqlite>(&SQLITE, &applied).map_err(failed)
+}
+
+/// How the schema of a PostgreSQL database differs from that of this release.
+pub(super) async fn postgres_state(conn: AsyncPgConnection) -> Result<SchemaState, StorageError> {
+    let work = move || {
+        let mut conn = AsyncConnectionWrapper::<AsyncPgConnection>::from(conn);
+        let applied = conn.transaction(|conn| applied!(conn, POSTGRES_HAS_VERSIONS))?;
+        compare::<diesel::pg::Pg>(&POSTGRES, &applied).map_err(failed)
+    };
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panicked| Err(failed(panicked.into())))
+}
+
+fn failed(fault: Fault) -> StorageError {
+    StorageError::Migration(fault.to_string())
 }
 
 fn refuse(migrates: bool) -> Result<bool, Fault> {

@@ -233,7 +233,7 @@ pub(super) fn parse(url: &str) -> Result<(Config, Option<Roots>), String> {
 }
 
 /// Whether no byte leaves this machine. Where there is a `hostaddr`, it leads to that and not to the host.
-fn is_this_machine(config: &Config) -> bool {
+pub(super) fn is_this_machine(config: &Config) -> bool {
     let is_local = |host: &Host| match host {
         Host::Tcp(name) => {
             name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())

@@ -79,13 +79,13 @@ async fn what_cannot_be_backed_up_is_told() {
     let file = folder.path().join("backup.db");
     let missing = Database::sqlite();
     let failed = backup(&missing, &file);
-    assert_eq!(failed.status.code(), Some(1));
+    assert_eq!(failed.status.code(), Some(3));
     assert!(text(&failed.stderr).contains("there is no database at"));
     let made = missing.url().trim_start_matches("sqlite://").to_owned();
     assert!(!Path::new(&made).exists());
 
     let served = backup(&Database::postgres().await, &file);
-    assert_eq!(served.status.code(), Some(1));
+    assert_eq!(served.status.code(), Some(6));
     for expected in ["pg_dump", "docs/operations.md"] {
         assert!(text(&served.stderr).contains(expected));
     }
@@ -97,7 +97,7 @@ async fn what_cannot_be_backed_up_is_told() {
         .await;
     std::fs::write(&file, "precious").unwrap();
     let refused = backup(&database, &file);
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(6));
     assert!(text(&refused.stderr).contains("is there already"));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
     let nowhere = backup(&database, &folder.path().join("none/backup.db"));

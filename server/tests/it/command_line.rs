@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
+use serde_json::{Value, json};
+
 use crate::support::{Database, PASSWORD, each_database};
 
 /// Runs the binary in a folder of its own, without the environment of the test run.
@@ -66,7 +68,7 @@ async fn the_first_administrator_comes_from_the_command_line() {
             ["ADMIN"]
         );
         let again = create(&database, "ADA@example.com", PASSWORD);
-        assert_eq!(again.status.code(), Some(1));
+        assert_eq!(again.status.code(), Some(6));
         assert!(
             text(&again.stderr).contains("exists already"),
             "{}",
@@ -85,7 +87,7 @@ fn a_bad_account_is_refused_with_what_is_wrong() {
         ("ada@example.com", "", "no password"),
     ] {
         let refused = create(&database, email, password);
-        assert_eq!(refused.status.code(), Some(1));
+        assert_eq!(refused.status.code(), Some(6));
         assert!(
             text(&refused.stderr).contains(why),
             "{why}: {}",
@@ -129,7 +131,7 @@ fn every_wrong_setting_is_named_at_once() {
         "",
         &environment,
     );
-    assert_eq!(checked.status.code(), Some(1));
+    assert_eq!(checked.status.code(), Some(3));
     let report = text(&checked.stderr);
     for expected in [
         "http.listen (COUNTERSIGN_HTTP__LISTEN) \"everywhere\" is no address",
@@ -261,7 +263,7 @@ fn a_database_that_cannot_be_had_is_told() {
         "sqlite:///proc/nothing/countersign.db",
     ] {
         let failed = countersign(&["migrate", "--database-url", url], "", &[]);
-        assert_eq!(failed.status.code(), Some(1));
+        assert_eq!(failed.status.code(), Some(4));
         assert!(
             text(&failed.stderr).contains("the database is not available"),
             "{}",
@@ -300,4 +302,347 @@ fn another_secret_than_before_is_told() {
         "{}",
         text(&failed.stderr)
     );
+}
+
+/// A database with one account and its keys.
+fn with_ada() -> Database {
+    let database = Database::sqlite();
+    let created = create(&database, "ada@example.com", PASSWORD);
+    assert!(created.status.success(), "{}", text(&created.stderr));
+    database
+}
+
+fn json(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {}", text(bytes)))
+}
+
+#[test]
+fn each_kind_of_failure_has_its_exit_code_its_name_and_a_hint() {
+    let database = with_ada();
+    let url = database.url();
+    let on = |arguments: &[&str], environment: &[(&str, &str)]| {
+        let arguments = [arguments, &["--json", "--database-url", &url]].concat();
+        countersign(&arguments, "", environment)
+    };
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let busy = busy.local_addr().unwrap().to_string();
+    let other = [(
+        "COUNTERSIGN_KEYS__SECRET",
+        "another secret of the tests, long enough",
+    )];
+    let quiet = [("COUNTERSIGN_LOG__FILTER", "off")];
+    let wrong = [("COUNTERSIGN_PASSWORDS__THREADS", "0")];
+    let away = "postgres://nobody@127.0.0.1:1/nothing";
+    let stopped = countersign(&["keys", "list", "--json", "--database-url", away], "", &[]);
+    let nobody = ["--email", "nobody@example.com"];
+    for (output, exit_code, code, hint) in [
+        (
+            on(&["serve", "--listen", &busy], &quiet),
+            1,
+            "FAILED",
+            Some("`countersign doctor` asks which"),
+        ),
+        (on(&["user", "list"], &[]), 2, "USAGE", Some("'users'")),
+        (
+            on(&["users", "show", "--email", "nobody"], &[]),
+            2,
+            "USAGE",
+            None,
+        ),
+        (on(&["keys", "list"], &wrong), 3, "CONFIGURATION", None),
+        (on(&["keys", "list"], &other), 3, "CONFIGURATION", None),
+        (stopped, 4, "UNAVAILABLE", Some("is the database running")),
+        (on(&["keys", "retire", "nobody"], &[]), 5, "NOT_FOUND", None),
+        (
+            on(&[&["users", "show"], &nobody[..]].concat(), &[]),
+            5,
+            "NOT_FOUND",
+            None,
+        ),
+        (
+            on(&["users", "disable", "--email", "ada@example.com"], &[]),
+            6,
+            "REFUSED",
+            None,
+        ),
+        (on(&["sessions", "end", "--all"], &[]), 6, "REFUSED", None),
+    ] {
+        let said = json(&output.stderr);
+        let told = (output.status.code(), said["code"].as_str());
+        assert_eq!(told, (Some(exit_code), Some(code)), "{said}");
+        assert_eq!(text(&output.stdout), "");
+        assert!(
+            said["error"]
+                .as_str()
+                .is_some_and(|error| !error.is_empty()),
+            "{said}"
+        );
+        match hint {
+            None => assert!(exit_code != 2 || said["hint"].is_null(), "{said}"),
+            Some(hint) => assert!(
+                said["hint"].as_str().is_some_and(|it| it.contains(hint)),
+                "{said}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn people_get_the_hint_on_a_line_of_its_own() {
+    let away = "postgres://nobody@127.0.0.1:1/nothing";
+    let failed = countersign(&["migrate", "--database-url", away], "", &[]);
+    let told = text(&failed.stderr);
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(
+        lines[0].starts_with("countersign: the database is not available"),
+        "{told}"
+    );
+    assert!(
+        lines[1].starts_with("hint: is the database running"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_full_disk_is_told_with_what_helps() {
+    let database = with_ada();
+    // The limit stands for a disk that has no more room. A write over it fails, as the signal is ignored.
+    let script = "trap '' XFSZ; ulimit -f 1; exec \"$@\"";
+    let output = Command::new("bash")
+        .args(["-c", script, "bash", env!("CARGO_BIN_EXE_countersign")])
+        .args([
+            "users",
+            "create",
+            "--email",
+            "bob@example.com",
+            "--name",
+            "Bob",
+            "--generate",
+        ])
+        .args(["--json", "--database-url", &database.url()])
+        .env("COUNTERSIGN_PASSWORDS__MEMORY_KIB", "8")
+        .env(
+            "COUNTERSIGN_KEYS__SECRET",
+            "a secret of the tests, long enough",
+        )
+        .output()
+        .unwrap();
+    let said = json(&output.stderr);
+    assert_eq!(
+        (output.status.code(), &said["code"]),
+        (Some(4), &json!("UNAVAILABLE")),
+        "{said}"
+    );
+    assert!(said["hint"].as_str().unwrap().contains("room"), "{said}");
+}
+
+#[test]
+fn what_a_script_reads_is_json() {
+    let database = with_ada();
+    let url = database.url();
+    let done = |arguments: &[&str]| {
+        let arguments = [arguments, &["--json", "--database-url", &url]].concat();
+        let output = countersign(&arguments, "", &[]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stderr), "", "{arguments:?}");
+        assert_eq!(text(&output.stdout).lines().count(), 1, "{arguments:?}");
+        json(&output.stdout)
+    };
+    let keys = |value: &Value| {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let ada = ["--email", "ada@example.com"];
+    let user = "createdAt disabled email id name role";
+    let shown = done(&[&["users", "show"], &ada[..]].concat());
+    assert_eq!(keys(&shown), user);
+    assert_eq!(shown, done(&["users", "list"]));
+    let renamed = [
+        "users",
+        "create",
+        "--email",
+        "bob@example.com",
+        "--name",
+        "Bob",
+        "--generate",
+    ];
+    let bob = done(&renamed);
+    assert_eq!(keys(&bob), "createdAt disabled email id name password role");
+    assert_eq!(bob["password"].as_str().unwrap().len(), 29);
+    let bob = ["--email", "bob@example.com"];
+    assert_eq!(
+        done(&[&["users", "set-role"], &bob[..], &["MANAGER"]].concat())["role"],
+        "MANAGER"
+    );
+    assert_eq!(
+        done(&[&["users", "disable"], &bob[..]].concat())["disabled"],
+        true
+    );
+    let link = done(&[&["users", "recover"], &bob[..]].concat());
+    assert!(
+        link["link"].as_str().unwrap().contains("/recover#token="),
+        "{link}"
+    );
+    assert!(link["expiresAt"].as_str().unwrap().ends_with('Z'), "{link}");
+    let ended = done(&["sessions", "end", "--all", "--yes"]);
+    assert_eq!(
+        (keys(&ended).as_str(), &ended["sessions"]),
+        ("sessions users", &json!(0))
+    );
+    assert_eq!(
+        keys(&done(&[&["users", "delete", "--yes"], &bob[..]].concat())),
+        user
+    );
+    assert_eq!(
+        done(&["migrate"]),
+        json!({ "database": url, "applied": [] })
+    );
+    let rotated = done(&["keys", "rotate"]);
+    let shape = "algorithm createdAt kid purpose signsFrom state verifiesUntil";
+    assert_eq!(
+        (keys(&rotated).as_str(), &rotated["state"]),
+        (shape, &json!("NEXT"))
+    );
+    let kid = rotated["kid"].as_str().unwrap();
+    assert_eq!(done(&["keys", "retire", kid]), json!({ "kid": kid }));
+    let checked = done(&["check-config"]);
+    assert_eq!(
+        (&checked["profile"], &checked["faults"]),
+        (&json!("development"), &json!([]))
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let backup = folder.path().join("backup.db").display().to_string();
+    let written = done(&["backup", &backup]);
+    assert_eq!(
+        (&written["file"], &written["database"]),
+        (&json!(backup), &json!(url))
+    );
+    let people = folder.path().join("people.jsonl");
+    std::fs::write(&people, "{}\n").unwrap();
+    let import = [
+        "users",
+        "import",
+        people.to_str().unwrap(),
+        "--skip-bad",
+        "--json",
+        "--database-url",
+        &url,
+    ];
+    let imported = countersign(&import, "", &[]);
+    assert_eq!(json(&imported.stderr)["line"], 1);
+    assert_eq!(
+        keys(&json(&imported.stdout)),
+        "bad deleted isWritten new present readdressed"
+    );
+}
+
+#[test]
+fn every_fault_and_warning_of_the_configuration_is_in_the_json() {
+    let production = [
+        ("COUNTERSIGN_PROFILE", "production"),
+        ("COUNTERSIGN_PASSWORDS__MEMORY_KIB", "19456"),
+        ("COUNTERSIGN_HTTP__PUBLIC_URL", "https://auth.example.com"),
+        ("COUNTERSIGN_TOKENS__ISSUER", "https://auth.example.com"),
+        ("COUNTERSIGN_TOKENS__ACCESS_TTL", "2h"),
+    ];
+    let checked = countersign(&["check-config", "--json"], "", &production);
+    let warnings = json(&checked.stdout)["warnings"].clone();
+    let keys = warnings.as_array().unwrap().iter().map(|it| &it["key"]);
+    assert!(
+        keys.into_iter().any(|key| key == "tokens.access_ttl"),
+        "{warnings}"
+    );
+    let wrong = [
+        ("COUNTERSIGN_HTTP__LISTEN", "everywhere"),
+        ("COUNTERSIGN_LOG__FILTER", "[["),
+    ];
+    let checked = countersign(&["check-config", "--json"], "", &wrong);
+    assert_eq!(
+        (checked.status.code(), text(&checked.stderr)),
+        (Some(3), String::new())
+    );
+    let faults = json(&checked.stdout)["faults"].clone();
+    let faults = faults.as_array().unwrap();
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    let listen = faults.iter().find(|it| it["key"] == "http.listen");
+    assert_eq!(listen.unwrap()["origin"], "COUNTERSIGN_HTTP__LISTEN");
+}
+
+#[test]
+fn who_has_read_enough_is_no_error() {
+    for command in ["schema", "--help", "completions bash"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .args(command.split(' '))
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        assert_eq!(
+            (output.status.code(), text(&output.stderr)),
+            (Some(0), String::new()),
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn bash_completes_commands_flags_and_values() {
+    let script = text(&countersign(&["completions", "bash"], "", &[]).stdout);
+    let completed = |words: &[&str]| {
+        let last = words.len() - 1;
+        let ask = format!(
+            "{script}\nCOMP_WORDS=({}); COMP_CWORD={last}; _countersign countersign '{}' '{}'; echo \"${{COMPREPLY[@]}}\"",
+            words.join(" "),
+            words[last],
+            words[last - 1],
+        );
+        let output = Command::new("bash")
+            .args(["--norc", "-c", &ask])
+            .output()
+            .unwrap();
+        assert_eq!(text(&output.stderr), "");
+        text(&output.stdout).trim().to_owned()
+    };
+    assert_eq!(completed(&["countersign", "use"]), "users");
+    assert_eq!(completed(&["countersign", "keys", "rot"]), "rotate");
+    assert_eq!(
+        completed(&["countersign", "keys", "rotate", "--purpose", "r"]),
+        "refresh"
+    );
+    assert_eq!(completed(&["countersign", "doctor", "--js"]), "--json");
+}
+
+#[test]
+fn every_shell_has_its_completions() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = countersign(&["completions", shell], "", &[]);
+        assert!(output.status.success());
+        assert!(text(&output.stdout).contains("build-filter"), "{shell}");
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man1");
+    let written = countersign(&["man", pages.to_str().unwrap(), "--json"], "", &[]);
+    assert_eq!(json(&written.stdout), json!({ "folder": pages }));
+    for page in [
+        "countersign",
+        "countersign-doctor",
+        "countersign-users-create",
+    ] {
+        let page = std::fs::read_to_string(pages.join(format!("{page}.1"))).unwrap();
+        assert!(
+            page.contains(".TH countersign") && page.contains("Examples:"),
+            "{page}"
+        );
+    }
 }

@@ -241,7 +241,7 @@ async fn a_full_disk_is_unavailable_and_nothing_is_lost() {
 async fn a_file_that_cannot_be_written_is_named() {
     let url = "sqlite:///proc/countersign.db";
     let refused = countersign(&["serve", "--database-url", url], "", &[]);
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(4));
     let text = String::from_utf8(refused.stderr).unwrap();
     assert!(
         text.contains("/proc/countersign.db cannot be opened for writing"),

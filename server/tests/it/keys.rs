@@ -608,7 +608,7 @@ fn refused(database: &Database, arguments: &[&str], environment: &[(&str, &str)]
     let url = database.url();
     let arguments = [&["keys"], arguments, &["--database-url", &url]].concat();
     let done = countersign(&arguments, "", environment);
-    assert_eq!(done.status.code(), Some(1));
+    assert!(matches!(done.status.code(), Some(3 | 5 | 6)), "{done:?}");
     String::from_utf8(done.stderr).unwrap()
 }
 

@@ -16,6 +16,7 @@ mod copy;
 mod crash;
 mod credentials;
 mod devices;
+mod doctor;
 mod errors;
 mod faults;
 mod hostile_graphql;

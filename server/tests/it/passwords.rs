@@ -280,7 +280,7 @@ fn a_filter_that_is_not_whole_is_a_fault_of_the_configuration() {
         std::fs::write(&filter, content).unwrap();
         let refused = check();
         let report = text(&refused.stderr);
-        assert_eq!(refused.status.code(), Some(1));
+        assert_eq!(refused.status.code(), Some(3));
         assert!(
             report.contains("passwords.breached (COUNTERSIGN_PASSWORDS__BREACHED)"),
             "{report}"

@@ -52,7 +52,7 @@ async fn everyone_is_signed_out_beside_a_running_server() {
         let url = database.url();
         let end = ["sessions", "end", "--all", "--database-url", &url];
         let unconfirmed = countersign(&end, "yes\n", &[]);
-        assert_eq!(unconfirmed.status.code(), Some(1));
+        assert_eq!(unconfirmed.status.code(), Some(6));
         assert!(text(&unconfirmed.stderr).contains("--yes"));
         assert_eq!(alive(&database).await, 452);
         let ended = countersign(&[&end[..], &["--yes"]].concat(), "", &[]);
@@ -95,12 +95,17 @@ async fn one_user_is_signed_out() {
             let arguments = ["sessions", "end", "--user", user, "--database-url", &url];
             countersign(&arguments, "", &[])
         };
+        let list = ["sessions", "list", "--user", "ana@example.com", "--json"];
+        let listed = countersign(&[&list[..], &["--database-url", &url]].concat(), "", &[]);
+        let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+        assert_eq!(listed["deviceName"], "Unknown device");
+        assert_eq!(listed["ipAddress"], "127.0.0.1");
         let ended = end("Ana@Example.com");
         assert_eq!(text(&ended.stdout), "1 sessions were ended.\n");
         until_ended(&server.origin, &ana).await;
         assert_eq!(refusal(&server.origin, &bob).await, None);
         let unknown = end("nobody@example.com");
-        assert_eq!(unknown.status.code(), Some(1));
+        assert_eq!(unknown.status.code(), Some(5));
         assert!(text(&unknown.stderr).contains("there is no user"));
         server.kill();
     }

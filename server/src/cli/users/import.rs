@@ -7,13 +7,15 @@ use std::io::{BufRead, BufReader, IsTerminal as _, Read, Seek as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::Context as _;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 
-use super::say;
 use crate::accounts::{ImportLine, Imported};
 use crate::app::App;
+use crate::cli::failure::refused;
+use crate::cli::output::Output;
 use crate::storage::UserRow;
 
 /// How many accounts one transaction writes.
@@ -27,8 +29,18 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// So many bad lines are named; the rest is counted.
 const MOST_NAMED: usize = 100;
 
-/// What to import, and how strictly.
+/// Bring accounts from elsewhere, with the password hashes that they have there
+///
+/// One JSON object a line: docs/users.md has the fields. Every line is checked first, and nothing is written unless all are good.
+/// Nothing of an account that is there is overwritten. When it was interrupted, run it again.
 #[derive(Args)]
+#[command(after_long_help = "\
+Examples:
+  countersign users import users.jsonl --dry-run
+  countersign users import users.jsonl
+  gunzip -c users.jsonl.gz | countersign users import - --skip-bad
+
+Settings: COUNTERSIGN_DATABASE__URL, COUNTERSIGN_KEYS__SECRET.")]
 pub(in crate::cli) struct ImportArguments {
     /// One JSON object a line; - for standard input
     file: PathBuf,
@@ -40,7 +52,11 @@ pub(in crate::cli) struct ImportArguments {
     skip_bad: bool,
 }
 
-pub(super) async fn run(arguments: ImportArguments, app: &App) -> anyhow::Result<()> {
+pub(super) async fn run(
+    arguments: ImportArguments,
+    app: &App,
+    output: Output,
+) -> anyhow::Result<()> {
     let ImportArguments {
         file,
         dry_run,
@@ -49,25 +65,31 @@ pub(super) async fn run(arguments: ImportArguments, app: &App) -> anyhow::Result
     let mut file = open(&file)?;
     if dry_run || !skip_bad {
         let checked = Pass::run(&mut file, app, false).await?;
-        checked.print_faults();
+        checked.report_faults(output);
         if dry_run {
-            checked.print("would be written")?;
-            ensure!(checked.bad == 0, "{} lines are bad", checked.bad);
-            return Ok(());
+            checked.report("would be written", output)?;
         }
-        ensure!(
-            checked.bad == 0,
-            "nothing was written, as {} lines are bad: correct them, or leave them out with --skip-bad",
-            checked.bad
-        );
+        match checked.bad {
+            0 if dry_run => return Ok(()),
+            0 => {}
+            bad if dry_run => return Err(refused(format!("{bad} lines are bad")).into()),
+            bad => {
+                let why = format!(
+                    "nothing was written, as {bad} lines are bad: correct them, or leave them out with --skip-bad"
+                );
+                return Err(refused(why).into());
+            }
+        }
     }
     let written = Pass::run(&mut file, app, true).await?;
-    written.print_faults();
-    written.print("were written")?;
-    if !skip_bad && written.bad > 0 {
-        bail!("{} lines could not be written", written.bad);
+    written.report_faults(output);
+    written.report("were written", output)?;
+    match written.bad {
+        bad if bad > 0 && !skip_bad => {
+            Err(refused(format!("{bad} lines could not be written")).into())
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// The file. What cannot be read twice, such as standard input, goes into one without a name that only this process reads.
@@ -204,33 +226,41 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    fn print_faults(&self) {
+    /// The lines that are bad, to standard error, in their order.
+    fn report_faults(&self, output: Output) {
         let mut faults: Vec<_> = self.faults.iter().collect();
         faults.sort();
         for (number, fault) in faults {
-            eprintln!("line {number}: {fault}");
+            match output {
+                Output::Text => eprintln!("line {number}: {fault}"),
+                Output::Json => eprintln!("{}", json!({ "line": number, "error": fault })),
+            }
         }
         let unnamed = self.bad - self.faults.len() as u64;
         if unnamed > 0 {
-            eprintln!("and {unnamed} more bad lines");
+            output.remark(format_args!("and {unnamed} more bad lines"));
         }
     }
 
-    fn print(&self, what_was_done: &str) -> anyhow::Result<()> {
-        say(format_args!(
+    fn report(&self, what_was_done: &str, output: Output) -> anyhow::Result<()> {
+        let mut text = format!(
             "{} accounts {what_was_done}, {} were there already, {} lines are bad.",
             self.new, self.present, self.bad
-        ))?;
+        );
         if self.readdressed + self.deleted > 0 {
-            say(format_args!(
-                "Left out, as an earlier run wrote them: {} have another address now, {} were deleted since.",
+            text += &format!(
+                "\nLeft out, as an earlier run wrote them: {} have another address now, {} were deleted since.",
                 self.readdressed, self.deleted
-            ))?;
+            );
         }
         if self.tells_verified {
-            say("emailVerified is not kept: this version does not verify addresses.")?;
+            text += "\nemailVerified is not kept: this version does not verify addresses.";
         }
-        Ok(())
+        let json = json!({
+            "isWritten": self.writes, "new": self.new, "present": self.present, "bad": self.bad,
+            "readdressed": self.readdressed, "deleted": self.deleted,
+        });
+        output.say(text, &json)
     }
 }
 

@@ -1,19 +1,30 @@
 //! `countersign users list`.
 
-use std::io::{ErrorKind, Write};
+use std::io::Write as _;
 
 use clap::Args;
-use jiff::Timestamp;
 
+use super::as_json;
 use crate::accounts::User;
 use crate::app::App;
+use crate::cli::output::{self, Output, enough};
 use crate::values::Role;
 
 /// How many accounts are read at once.
 const PAGE: i64 = 500;
 
-/// Which accounts, and how they are shown.
+/// List accounts, newest first
+///
+/// All of them, a page at a time, so it may be cut short at any line. `--search` takes the beginning of an address or a name,
+/// without case.
 #[derive(Args)]
+#[command(after_long_help = "\
+Examples:
+  countersign users list --role ADMIN
+  countersign users list --search ada
+  countersign users list --json | jq -r 'select(.disabled).email'
+
+Settings: COUNTERSIGN_DATABASE__URL, COUNTERSIGN_KEYS__SECRET.")]
 pub(in crate::cli) struct ListArguments {
     /// Only this role: USER, MANAGER or ADMIN
     #[arg(long)]
@@ -21,66 +32,51 @@ pub(in crate::cli) struct ListArguments {
     /// Only addresses and names that begin so
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
-    /// One JSON object a line
-    #[arg(long)]
-    json: bool,
 }
 
-pub(super) async fn run(arguments: &ListArguments, app: &App) -> anyhow::Result<()> {
-    let mut out = std::io::BufWriter::new(std::io::stdout());
-    match write(arguments, app, &mut out).await {
-        // Who reads, `head` for one, has enough.
-        Err(error) if is_broken_pipe(&error) => Ok(()),
-        written => written,
-    }
-}
-
-async fn write(arguments: &ListArguments, app: &App, out: &mut impl Write) -> anyhow::Result<()> {
-    if !arguments.json {
-        writeln!(
-            out,
-            "{:<36}  {:<7}  {:<8}  {:<20}  ADDRESS, NAME",
-            "ID", "ROLE", "STATE", "CREATED"
-        )?;
-    }
+pub(super) async fn run(
+    arguments: &ListArguments,
+    app: &App,
+    output: Output,
+) -> anyhow::Result<()> {
     let (search, role) = (arguments.search.as_deref(), arguments.role);
-    let mut last = None;
+    let mut out = std::io::stdout();
+    let (mut text, mut last) = (titles(output), None);
     loop {
         let page = app.accounts.list(search, role, last, PAGE).await?;
-        for user in &page {
-            write_user(arguments.json, user, out)?;
+        text.extend(page.iter().map(|user| line(user, output)));
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        last = page.last().map(|user| user.id);
+        if last.is_none() || written.is_err() {
+            return enough(written);
         }
-        out.flush()?;
-        match page.last() {
-            Some(user) => last = Some(user.id),
-            None => return Ok(()),
-        }
+        text.clear();
     }
 }
 
-fn write_user(json: bool, user: &User, out: &mut impl Write) -> anyhow::Result<()> {
-    let created = Timestamp::from_millisecond(user.created_at.0)?;
-    let (email, name) = (user.email.as_str(), user.name.as_str());
-    if json {
-        let line = serde_json::json!({
-            "id": user.id.to_string(), "email": email, "name": name, "role": user.role.as_str(),
-            "createdAt": created.to_string(), "disabled": user.disabled,
-        });
-        writeln!(out, "{line}")?;
-    } else {
-        let state = if user.disabled { "disabled" } else { "" };
-        writeln!(
-            out,
-            "{}  {:<7}  {state:<8}  {created:<20.0}  {email}, {name}",
-            user.id,
-            user.role.as_str()
-        )?;
+/// What stands above a table of accounts.
+pub(super) fn titles(output: Output) -> String {
+    match output {
+        Output::Text => format!(
+            "{:<36}  {:<7}  {:<8}  {:<20}  ADDRESS, NAME\n",
+            "ID", "ROLE", "STATE", "CREATED"
+        ),
+        Output::Json => String::new(),
     }
-    Ok(())
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<std::io::Error>()
-        .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+/// An account and a line's end.
+pub(super) fn line(user: &User, form: Output) -> String {
+    if form == Output::Json {
+        return format!("{}\n", as_json(user));
+    }
+    let state = if user.disabled { "disabled" } else { "" };
+    let created = output::seconds(user.created_at);
+    format!(
+        "{}  {:<7}  {state:<8}  {created:<20}  {}, {}\n",
+        user.id,
+        user.role.as_str(),
+        user.email.as_str(),
+        user.name.as_str()
+    )
 }

@@ -2,10 +2,11 @@
 
 use std::io::{IsTerminal as _, Read as _};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use aws_lc_rs::rand::SystemRandom;
 use clap::Args;
 
+use crate::cli::failure::refused;
 use crate::clock::random;
 use crate::values::Secret;
 
@@ -43,17 +44,18 @@ fn read_line() -> anyhow::Result<Secret> {
         .read_to_string(&mut text)
         .context("the password cannot be read from standard input")?;
     let line = text.lines().next().unwrap_or_default();
-    ensure!(!line.is_empty(), "standard input holds no password");
-    Ok(Secret::new(line))
+    match line {
+        "" => Err(refused("standard input holds no password").into()),
+        line => Ok(Secret::new(line)),
+    }
 }
 
 fn ask() -> anyhow::Result<Secret> {
     let ask = |question| rpassword::prompt_password(question).map(Secret::new);
     let password = ask("Password: ")?;
-    ensure!(
-        password == ask("The same again: ")?,
-        "nothing was done: the two are not the same"
-    );
+    if password != ask("The same again: ")? {
+        return Err(refused("nothing was done: the two are not the same").into());
+    }
     Ok(password)
 }
 
