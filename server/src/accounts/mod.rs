@@ -355,7 +355,8 @@ impl Accounts {
         {
             return Ok(known);
         }
-        let row = self.row_of_caller(caller).await?;
+        // Boxed, so that what is remembered does not carry the room for a query about.
+        let row = Box::pin(self.row_of_caller(caller)).await?;
         let version = row.token_version;
         let user = Arc::new(User::from(row));
         if let Some(position) = position {

@@ -3,7 +3,7 @@
 use async_graphql::connection::PageInfo;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
-use super::context::{Caller, ContextExt as _};
+use super::context::{Caller, ContextExt as _, boxed};
 use super::error::{password_reason, public};
 use super::guard::{RequireBody, RequireLogin, RequireRole};
 use super::limits::MAX_COMPLEXITY;
@@ -206,16 +206,11 @@ impl AccountQuery {
         #[graphql(desc = "Only accounts with this role.")] role: Option<Role>,
     ) -> Result<UserConnection> {
         let page: Page<UserId> = Page::read(first, after.as_deref())?;
-        let found = ctx
+        let role = role.map(Into::into);
+        let listing = ctx
             .accounts()
-            .list(
-                search.as_deref(),
-                role.map(Into::into),
-                page.after,
-                page.limit(),
-            )
-            .await
-            .map_err(public)?;
+            .list(search.as_deref(), role, page.after, page.limit());
+        let found = boxed(listing).await.map_err(public)?;
         let (edges, page_info) = page.edges(found, UserEdge::from, |edge| &edge.cursor);
         Ok(UserConnection { edges, page_info })
     }
@@ -230,7 +225,7 @@ impl AccountQuery {
         let Some(id) = UserId::parse(&id) else {
             return Ok(None);
         };
-        let user = ctx.accounts().find(&id).await.map_err(public)?;
+        let user = boxed(ctx.accounts().find(&id)).await.map_err(public)?;
         Ok(user.map(User::from))
     }
 

@@ -4,7 +4,7 @@ use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 
 use super::accounts::User;
-use super::context::ContextExt as _;
+use super::context::{ContextExt as _, boxed};
 use super::error::{Denial, deny, public};
 use super::guard::RequireLogin;
 use super::paging::{Page, cursor, page_size};
@@ -167,7 +167,9 @@ impl AuditQuery {
             limit: page.limit(),
             with_users: node.field("user").exists() || node.field("actor").exists(),
         };
-        let found = ctx.audit().list(reader, query).await.map_err(public)?;
+        let found = boxed(ctx.audit().list(reader, query))
+            .await
+            .map_err(public)?;
         Ok(connection(&page, found))
     }
 }

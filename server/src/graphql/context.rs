@@ -1,5 +1,6 @@
 //! What a resolver finds in its context: who calls, from where, and the services.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -155,6 +156,12 @@ impl Cookies {
     pub fn take_writes(&self) -> CookieWrites {
         std::mem::take(&mut *self.writes())
     }
+}
+
+/// A call into the domain that asks the database. The library keeps room for the largest call of any field beside each field, and
+/// moves it about: that of `me`, which seldom asks, must not pay for the others.
+pub fn boxed<F: Future>(call: F) -> Pin<Box<F>> {
+    Box::pin(call)
 }
 
 /// Short names for what the context holds.

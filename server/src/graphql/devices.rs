@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
-use super::context::ContextExt as _;
+use super::context::{ContextExt as _, boxed};
 use super::error::public;
 use super::guard::RequireLogin;
 use super::scalars::DateTime;
@@ -54,7 +54,7 @@ impl SessionQuery {
     #[graphql(guard = "RequireLogin", complexity = "100 * child_complexity")]
     async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<Session>> {
         let caller = ctx.caller().identity()?;
-        let found = ctx.sessions().list(caller).await.map_err(public)?;
+        let found = boxed(ctx.sessions().list(caller)).await.map_err(public)?;
         Ok(found.into_iter().map(Session::from).collect())
     }
 }
