@@ -11,6 +11,7 @@ mod audit;
 mod backup;
 mod browsers;
 mod command_line;
+mod configuration;
 mod cookies;
 mod copy;
 mod crash;
