@@ -204,6 +204,7 @@ impl Release {
                 copy
             })?;
         }
+        share(binary, &root.join("share"))?;
         self.archive_of(project, staging.path())
     }
 
@@ -246,6 +247,23 @@ impl Release {
         let sums = process::output(sums.args(&published).current_dir(&folder))?;
         fs::write(folder.join("SHA256SUMS"), sums + "\n").context("cannot write SHA256SUMS")
     }
+}
+
+/// Completions and manual pages, where shells and `man` look for them below `/usr` and `/usr/local`.
+fn share(binary: &Path, share: &Path) -> Result<()> {
+    for (shell, file) in [
+        ("bash", "bash-completion/completions/countersign"),
+        ("fish", "fish/vendor_completions.d/countersign.fish"),
+        ("zsh", "zsh/site-functions/_countersign"),
+    ] {
+        let file = share.join(file);
+        fs::create_dir_all(file.parent().context("a file without a folder")?)?;
+        let script = process::output(Command::new(binary).args(["completions", shell]))?;
+        fs::write(file, script + "\n")?;
+    }
+    let manual = share.join("man/man1");
+    process::output(Command::new(binary).arg("man").arg(manual))?;
+    Ok(())
 }
 
 /// That the binary is small, needs nothing of the machine that it runs on, and runs.
