@@ -18,7 +18,7 @@ FROM numbered LIMIT @users@;
 INSERT INTO sessions (id, user_id, transport, nonce, generation, rotated_at, rotated_before_at, created_at,
                       refresh_expires_at, expires_at, ip_address, user_agent)
 SELECT id, owner, 'BODY', left(md5(random()::text) || md5(random()::text), 42) || 'A', 1, at, at, at,
-       at + 7 * 86400000, at + 30 * 86400000, '203.0.113.' || n % 256,
+       at + 604800000, at + 2592000000, '203.0.113.' || n % 256,
        'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36'
 FROM numbered;
 

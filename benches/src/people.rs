@@ -57,6 +57,7 @@ impl People {
             ("HTTP__PUBLIC_URL", "https://auth.example.com"),
             ("TOKENS__ISSUER", "https://auth.example.com"),
             ("KEYS__SECRET", "a secret of a benchmark, nothing else"),
+            ("HTTP__TRUSTED_PROXIES", "127.0.0.1"),
             ("DATABASE__URL", url),
         ]
         .iter()
