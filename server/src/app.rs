@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
+use metrics_exporter_prometheus::BuildError;
 
 use crate::accounts::{AccountError, AccountRules, Accounts, Passwords};
 use crate::audit::Audit;
@@ -14,6 +15,8 @@ use crate::http::Sockets;
 use crate::readiness::Readiness;
 use crate::sessions::{DeviceTokens, Events, Feed, Sessions, Throttle};
 use crate::storage::{KeyRow, Storage, StorageError};
+use crate::telemetry::metrics;
+use crate::telemetry::request_id::RequestId;
 use crate::tokens::{KeyError, Keys, Lives, MAX_ENTRIES, Mac, Revocations, Sealer, Tokens};
 use crate::values::{Secret, UnixMillis};
 
@@ -40,6 +43,8 @@ pub struct App {
     pub storage: Storage,
     /// Whether requests should be sent here.
     pub readiness: Arc<Readiness>,
+    /// The time that all of them go by.
+    pub clock: Arc<dyn Clock>,
     rng: Arc<Rng>,
 }
 
@@ -55,6 +60,9 @@ pub enum StartError {
     /// The hashing threads.
     #[error(transparent)]
     Accounts(#[from] AccountError),
+    /// Metrics.
+    #[error("metrics cannot be counted: {0}")]
+    Metrics(#[from] BuildError),
     /// The file that holds the development secret.
     #[error("the secret for private keys cannot be kept in {0}: {1}. Set COUNTERSIGN_KEYS__SECRET")]
     SecretFile(String, std::io::Error),
@@ -95,6 +103,8 @@ impl App {
         clock: Arc<dyn Clock>,
         database_clock: Option<Arc<DatabaseClock>>,
     ) -> Result<Arc<Self>, StartError> {
+        // Before anything that counts: what is not counted from the start is never counted.
+        metrics::start()?;
         let rng: Arc<Rng> = Arc::new(SystemRandom::new());
         let ttl = settings.tokens.access_ttl;
         storage.note_access_ttl(ttl, clock.now()).await?;
@@ -139,7 +149,7 @@ impl App {
             Passwords::start(settings.passwords.clone())?,
             DeviceTokens::new(Mac::new(&secret, "devices v1")),
             audit.clone(),
-            clock,
+            clock.clone(),
             rng.clone(),
             account_rules(&settings),
         ));
@@ -156,6 +166,7 @@ impl App {
             sockets: Arc::default(),
             storage,
             readiness,
+            clock,
             rng,
         }))
     }
@@ -187,8 +198,8 @@ impl App {
     }
 
     /// A new id for a request: 32 hexadecimal digits.
-    pub fn new_request_id(&self) -> String {
-        format!("{:032x}", u128::from_be_bytes(random(&*self.rng)))
+    pub fn new_request_id(&self) -> RequestId {
+        RequestId::new(u128::from_be_bytes(random(&*self.rng)))
     }
 
     /// Tends the keys and deletes what has expired, for as long as the server runs.
@@ -212,7 +223,7 @@ impl App {
                 self.clean(&mut checked).await;
             }
         };
-        tokio::join!(tending, cleaning);
+        tokio::join!(tending, cleaning, metrics::keep_up());
     }
 
     async fn clean(&self, checked: &mut UnixMillis) {

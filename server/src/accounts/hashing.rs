@@ -7,10 +7,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use argon2::{Argon2, Block};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 use zeroize::Zeroize as _;
 
 use super::AccountError;
@@ -21,28 +23,56 @@ type Job = Box<dyn FnOnce(&mut Memory) + Send>;
 const BUSY_RETRY: Duration = Duration::from_secs(1);
 
 /// A queue and the threads that serve it.
-pub(super) struct Pool(SyncSender<Job>);
+pub(super) struct Pool {
+    jobs: SyncSender<Job>,
+    meters: Meters,
+}
+
+/// What is told of a pool.
+#[derive(Clone)]
+struct Meters {
+    queue: Gauge,
+    wait: Histogram,
+    busy: Gauge,
+    refused: Counter,
+}
+
+impl Meters {
+    fn new(pool: &'static str, threads: usize) -> Self {
+        gauge!("countersign_hashing_threads", "pool" => pool).set(threads as f64);
+        Self {
+            queue: gauge!("countersign_hashing_queue", "pool" => pool),
+            wait: histogram!("countersign_hashing_wait_seconds", "pool" => pool),
+            busy: gauge!("countersign_hashing_busy_threads", "pool" => pool),
+            refused: counter!("countersign_hashing_refused_total", "pool" => pool),
+        }
+    }
+}
 
 impl Pool {
     /// Starts `threads` threads; `queue` jobs may wait for one. Each thread keeps so many blocks of memory for Argon2.
     pub(super) fn start(
-        name: &str,
+        name: &'static str,
         threads: usize,
         queue: usize,
         kept: usize,
     ) -> Result<Self, std::io::Error> {
         let (sender, jobs) = sync_channel(queue);
         let jobs = Arc::new(Mutex::new(jobs));
+        let meters = Meters::new(name, threads);
         for number in 0..threads {
-            let jobs = Arc::clone(&jobs);
+            let (jobs, busy) = (Arc::clone(&jobs), meters.busy.clone());
             std::thread::Builder::new()
                 .name(format!("{name}-{number}"))
                 .spawn(move || {
                     give_way();
-                    serve(&jobs, &mut Memory::new(kept));
+                    serve(&jobs, &mut Memory::new(kept), &busy);
                 })?;
         }
-        Ok(Self(sender))
+        Ok(Self {
+            jobs: sender,
+            meters,
+        })
     }
 
     /// What `work` returns, once a thread had time for it.
@@ -54,14 +84,22 @@ impl Pool {
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, AccountError> {
         let (answer, result) = oneshot::channel();
+        let Meters { queue, wait, .. } = self.meters.clone();
+        let queued = Instant::now();
         let job: Job = Box::new(move |memory| {
+            queue.decrement(1);
+            wait.record(queued.elapsed());
             // Whoever asked may have gone; the work was for them alone.
             let _ = answer.send(work(memory));
         });
-        self.0
-            .try_send(job)
-            .map_err(|_| AccountError::Busy(BUSY_RETRY))?;
+        self.meters.queue.increment(1);
+        self.jobs.try_send(job).map_err(|_| {
+            self.meters.queue.decrement(1);
+            self.meters.refused.increment(1);
+            AccountError::Busy(BUSY_RETRY)
+        })?;
         result
+            .instrument(tracing::info_span!("hashing"))
             .await
             .map_err(|_| AccountError::Internal("a hashing thread ended".to_owned()))
     }
@@ -115,7 +153,7 @@ impl Memory {
     }
 }
 
-fn serve(jobs: &Mutex<Receiver<Job>>, memory: &mut Memory) {
+fn serve(jobs: &Mutex<Receiver<Job>>, memory: &mut Memory, busy: &Gauge) {
     loop {
         // The next hash overwrites what the last one left. Only where none waits is it wiped, which takes a twentieth of a
         // hash's time.
@@ -129,7 +167,11 @@ fn serve(jobs: &Mutex<Receiver<Job>>, memory: &mut Memory) {
         );
         match job {
             // A panic in one job must not take the thread from all others; who waits for it is told by the closed channel.
-            Ok(job) => drop(catch_unwind(AssertUnwindSafe(|| job(memory)))),
+            Ok(job) => {
+                busy.increment(1);
+                drop(catch_unwind(AssertUnwindSafe(|| job(memory))));
+                busy.decrement(1);
+            }
             Err(_) => return,
         }
     }

@@ -34,7 +34,7 @@ use known::KnownUsers;
 
 use crate::audit::{Audit, AuthEventKind};
 use crate::clock::{Clock, Rng, random};
-use crate::sessions::{DeviceTokens, Grant, SessionError, Sessions, Target};
+use crate::sessions::{DeviceTokens, Grant, SessionError, Sessions, Target, count_opened};
 use crate::storage::{
     AuthEventRow, ProfileChange, SessionRow, Storage, StorageError, UserFilter, UserRow,
 };
@@ -177,6 +177,7 @@ impl Accounts {
             .session(session.id);
         self.insert(user.clone(), Some(session.clone()), event)
             .await?;
+        count_opened();
         self.end_replaced(sign_in).await;
         let (now, hash) = (session.created_at, user.password_hash.clone());
         let grant = self.sessions.grant(user, &session, now, now)?;

@@ -19,7 +19,8 @@ use super::reload::{self, Reloader};
 use crate::app::App;
 use crate::config::{Flags, Settings};
 use crate::http::{self, Served};
-use crate::telemetry::logs;
+use crate::telemetry::traces::Traces;
+use crate::telemetry::{LineWriter, logs};
 
 /// How long requests under way may take to finish after the signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -47,7 +48,9 @@ pub(super) async fn serve(flags: Flags) -> anyhow::Result<()> {
     let mut settings = Settings::load(&flags)?;
     let filter = EnvFilter::try_new(&settings.log_filter).context("COUNTERSIGN_LOG__FILTER")?;
     let in_terminal = std::io::stderr().is_terminal();
-    let logs = logs::start(settings.profile, filter, std::io::stderr, in_terminal)?;
+    let (lines, _flush) = LineWriter::start(std::io::stderr())?;
+    let (spans, traces) = Traces::start(&settings.traces)?.unzip();
+    let logs = logs::start(settings.profile, filter, lines, in_terminal, spans)?;
     reload::log_warnings(&settings);
     share_files(&mut settings);
     // From now on, as one that nobody waits for ends the process.
@@ -91,6 +94,9 @@ pub(super) async fn serve(flags: Flags) -> anyhow::Result<()> {
     let finish = async { tokio::join!(servers.join_all(), app.sockets.close()) };
     let finished = tokio::time::timeout(GRACE, finish).await;
     housekeeping.abort();
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
     match finished {
         Ok(_) => Ok(()),
         Err(_) => anyhow::bail!("requests were still under way {GRACE:?} after the signal to stop"),

@@ -11,6 +11,7 @@ mod passwords;
 mod reload;
 mod sessions;
 mod source;
+mod traces;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ pub use reload::Changes;
 pub use sessions::{EventSettings, SessionSettings, TheftEnds};
 pub use source::{Fault, Faults, Flags, Variables};
 use source::{Given, Source};
+pub use traces::TraceSettings;
 use tracing_subscriber::EnvFilter;
 
 use crate::storage::DatabaseUrl;
@@ -68,6 +70,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// GraphQL.
     pub graphql: GraphqlSettings,
+    /// Where traces go.
+    pub traces: TraceSettings,
     /// `COUNTERSIGN_LOG__FILTER`: what is logged, as tracing's `EnvFilter` spells it.
     pub log_filter: String,
     /// What an operator should know about them.
@@ -171,6 +175,7 @@ impl Settings {
             },
             limits: LimitSettings::read(source, development),
             graphql: GraphqlSettings::read(source, development),
+            traces: TraceSettings::read(source),
             log_filter: source.parsed("log.filter", "info", |text| {
                 // tracing-subscriber 0.3.23 panics on some text that is not ASCII.
                 if text.is_ascii() && EnvFilter::try_new(text).is_ok() {

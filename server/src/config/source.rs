@@ -23,7 +23,7 @@ const PREFIX: &str = "COUNTERSIGN_";
 /// Read when it is there and no other file is named.
 const DEFAULT_FILE: &str = "countersign.toml";
 /// What holds a secret always, and what does where there is a password in it.
-const SECRET: &str = "keys.secret";
+const SECRETS: [&str; 2] = ["keys.secret", "traces.headers"];
 const URLS: [&str; 2] = ["database.url", "database.migrations_url"];
 /// Keys that are less alike (Jaro-Winkler, 0 to 1) are not taken for a slip of the pen.
 const LEAST_SIMILARITY: f64 = 0.9;
@@ -489,7 +489,7 @@ fn secrets(file: &Config) -> impl Iterator<Item = &'static str> {
         })
     };
     let urls = URLS.into_iter().filter(holds_password);
-    [SECRET].into_iter().filter(is_given).chain(urls)
+    SECRETS.into_iter().filter(is_given).chain(urls)
 }
 
 /// The value in a file. Others may read it, as container engines mount secrets so, and must not write to it.

@@ -10,7 +10,7 @@ use async_graphql::{Error, ErrorExtensions as _, Pos, ServerError};
 use crate::accounts::AccountError;
 use crate::sessions::SessionError;
 use crate::storage::{Denied, StorageError};
-use crate::values::{Role, whole_seconds};
+use crate::values::{Role, text_enum, whole_seconds};
 
 /// What a program does about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,23 +37,18 @@ pub enum Code {
     Internal,
 }
 
-impl Code {
-    /// The code's name in `extensions.code`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unauthenticated => "UNAUTHENTICATED",
-            Self::Forbidden => "FORBIDDEN",
-            Self::BadUserInput => "BAD_USER_INPUT",
-            Self::NotFound => "NOT_FOUND",
-            Self::RateLimited => "RATE_LIMITED",
-            Self::Unavailable => "UNAVAILABLE",
-            Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
-            Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
-            Self::TooComplex => "QUERY_TOO_COMPLEX",
-            Self::Internal => "INTERNAL_SERVER_ERROR",
-        }
-    }
-}
+text_enum!(Code, "a code", {
+    Unauthenticated => "UNAUTHENTICATED",
+    Forbidden => "FORBIDDEN",
+    BadUserInput => "BAD_USER_INPUT",
+    NotFound => "NOT_FOUND",
+    RateLimited => "RATE_LIMITED",
+    Unavailable => "UNAVAILABLE",
+    ParseFailed => "GRAPHQL_PARSE_FAILED",
+    ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+    TooComplex => "QUERY_TOO_COMPLEX",
+    Internal => "INTERNAL_SERVER_ERROR",
+});
 
 /// What the door itself refuses, before any domain code runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

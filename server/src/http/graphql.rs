@@ -8,11 +8,12 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
 };
-use async_graphql::{Request, Response as GraphqlResponse, ServerError, Variables};
+use async_graphql::{Name, Request, Response as GraphqlResponse, ServerError, Variables};
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{ConnectInfo, FromRequest as _, Query, Request as HttpRequest, State};
@@ -23,14 +24,24 @@ use axum::http::header::{
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use serde::Deserialize;
-use tower_http::request_id::RequestId;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field};
 
 use super::media::{MediaType, accepted, is_json, only};
+use super::observe::Told;
 use super::{cookies, hosts, peer};
 use crate::app::App;
 use crate::graphql::{Caller, Code, Document, InAddress};
+use crate::telemetry::{metrics, request_id};
 use crate::tokens::TokenError;
+
+/// A longer name of an operation is not logged.
+const MAX_NAME_BYTES: usize = 64;
+/// What stands for the field of an operation that has not just one.
+const SEVERAL: &str = "several";
+/// What stands for the field of a document that was not executed.
+pub(super) const INVALID: &str = "invalid";
+/// What stands for the field of an operation that did not end.
+const UNFINISHED: &str = "unfinished";
 
 /// The parameters of a request.
 #[derive(Deserialize)]
@@ -61,7 +72,6 @@ pub struct UrlParameters {
 pub struct Envelope {
     pub(super) connection: SocketAddr,
     pub(super) headers: HeaderMap,
-    id: Option<RequestId>,
 }
 
 impl axum::extract::FromRequestParts<Arc<App>> for Envelope {
@@ -75,7 +85,6 @@ impl axum::extract::FromRequestParts<Arc<App>> for Envelope {
         Ok(Self {
             connection: connection.map_err(IntoResponse::into_response)?.0,
             headers: std::mem::take(&mut parts.headers),
-            id: parts.extensions.get().cloned(),
         })
     }
 }
@@ -172,18 +181,25 @@ async fn answer(
     let mut request = Request::new(parameters.query);
     request.operation_name = parameters.operation_name;
     request.variables = Variables::from_json(parameters.variables.unwrap_or_default().into());
+    let started = Instant::now();
     let name = request.operation_name.clone();
+    let mut told = Told::default();
     let document = match app.documents.admit(&mut request) {
         Ok(document) => document,
         Err(refused) => {
-            return render(GraphqlResponse::from_errors(vec![refused]), media, None);
+            let refused = GraphqlResponse::from_errors(vec![refused]);
+            return render(refused, media, told, started);
         }
     };
+    let parsed = request.parsed_query().ok();
     // What cannot be decided is left to the execution, which refuses it.
+    let asked = parsed.and_then(|document| operation(document, name.as_deref()));
+    if let Some((name, operation)) = asked {
+        told.operation = name.and_then(safe_name);
+        root_field(operation).clone_into(&mut told.field);
+    }
     if method == Method::Get
-        && let Ok(document) = request.parsed_query()
-        && operation(document, name.as_deref())
-            .is_some_and(|operation| operation.ty != OperationType::Query)
+        && asked.is_some_and(|(_, operation)| operation.ty != OperationType::Query)
     {
         let mut response = refusal(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -199,8 +215,12 @@ async fn answer(
     let origin_allowed = !hosts::is_cross_site(&envelope.headers)
         && hosts::origin_is_allowed(settings, app.settings.profile, &envelope.headers);
     let cookies = Arc::new(cookies::read(settings, &envelope.headers, origin_allowed));
+    let caller = caller(&app, &envelope.headers).await;
+    if let Caller::SignedIn(identity) = &caller {
+        told.user = Some(identity.user);
+    }
     let request = request
-        .data(caller(&app, &envelope.headers).await)
+        .data(caller)
         .data(peer::peer(
             envelope.connection.ip(),
             &envelope.headers,
@@ -211,15 +231,38 @@ async fn answer(
         Method::Get => request.data(InAddress),
         Method::Post => request,
     };
-    let executed = execute(&app, document, request).await;
-    let mut response = render(executed, media, envelope.id.as_ref());
+    let span = tracing::info_span!(
+        "operation",
+        "graphql.field" = field::Empty,
+        "graphql.code" = field::Empty
+    );
+    let executed = execute(&app, document, request)
+        .instrument(span.clone())
+        .await;
+    let executed = executed.unwrap_or_else(|failed| {
+        // Its document may not have been validated.
+        UNFINISHED.clone_into(&mut told.field);
+        failed
+    });
+    let mut response = render(executed, media, told, started);
+    if let Some(told) = response.extensions().get::<Told>() {
+        span.record("graphql.field", &told.field);
+        span.record("graphql.code", told.code);
+    }
     cookies::write(settings, cookies.take_writes(), response.headers_mut());
     response
 }
 
 /// Runs the operation. One that has to wait goes on on a task of its own: a client that hangs up must not leave a transaction open
 /// half way. Most have not to wait, and a task costs a tenth of what they do.
-async fn execute(app: &Arc<App>, document: Arc<Document>, request: Request) -> GraphqlResponse {
+///
+/// # Errors
+/// The answer in place of the one that it did not come to.
+async fn execute(
+    app: &Arc<App>,
+    document: Arc<Document>,
+    request: Request,
+) -> Result<GraphqlResponse, GraphqlResponse> {
     let run = {
         let app = Arc::clone(app);
         async move { app.engine.execute(&document, request).await }
@@ -229,34 +272,52 @@ async fn execute(app: &Arc<App>, document: Arc<Document>, request: Request) -> G
     let executed = match first {
         Poll::Ready(executed) => Ok(executed.ok()),
         Poll::Pending => {
-            let execution = tokio::spawn(run.instrument(tracing::Span::current()));
+            let execution = tokio::spawn(request_id::carried(run.in_current_span()));
             // What it does in the database goes on; only its answer is given up.
             let executed = tokio::time::timeout(app.settings.graphql.time_limit, execution).await;
             executed.map(|joined| joined.ok()?.ok())
         }
     };
     match executed {
-        Ok(Some(executed)) => executed,
-        Ok(None) => failure("Something went wrong on our side.", Code::Internal),
-        Err(_) => failure(
+        Ok(Some(executed)) => Ok(executed),
+        Ok(None) => Err(failure("Something went wrong on our side.", Code::Internal)),
+        Err(_) => Err(failure(
             "The service is too slow just now. Try again in a moment.",
             Code::Unavailable,
-        ),
+        )),
     }
 }
 
-/// The operation that would run; `None` when the execution is going to refuse the document.
+/// The operation that would run, and its name; `None` when the execution is going to refuse the document.
 pub(super) fn operation<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
-) -> Option<&'a OperationDefinition> {
-    let mut operations = document.operations.iter().map(|(_, operation)| operation);
-    let operation = match (&document.operations, name) {
-        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
+) -> Option<(Option<&'a str>, &'a OperationDefinition)> {
+    let mut operations = document.operations.iter();
+    let (name, operation) = match (&document.operations, name) {
+        (DocumentOperations::Multiple(_), Some(name)) => {
+            operations.find(|(known, _)| known.is_some_and(|known| known == name))
+        }
         // One operation runs without being named, though it may have a name.
         _ => operations.next().filter(|_| operations.next().is_none()),
-    };
-    operation.map(|operation| &operation.node)
+    }?;
+    Some((name.map(Name::as_str), &operation.node))
+}
+
+/// The name that the client gave its operation, where nothing can be hidden in it: the grammar lets letters, digits and `_` in.
+fn safe_name(name: &str) -> Option<String> {
+    (name.len() <= MAX_NAME_BYTES).then(|| name.to_owned())
+}
+
+/// The field at the operation's root. That it is one of the schema's is known only when the document was validated.
+fn root_field(operation: &OperationDefinition) -> &str {
+    match operation.selection_set.node.items.as_slice() {
+        [only] => match &only.node {
+            Selection::Field(field) => field.node.name.node.as_str(),
+            _ => SEVERAL,
+        },
+        _ => SEVERAL,
+    }
 }
 
 /// Who the bearer token speaks for (RFC 6750 §2.1).
@@ -305,9 +366,14 @@ fn failure(message: &str, code: Code) -> GraphqlResponse {
     GraphqlResponse::from_errors(vec![error])
 }
 
-/// The answer, with the status that its media type asks for.
-fn render(mut response: GraphqlResponse, media: MediaType, id: Option<&RequestId>) -> Response {
-    name_request(&mut response.errors, id);
+/// The answer, with the status that its media type asks for and what is told of it.
+fn render(
+    mut response: GraphqlResponse,
+    media: MediaType,
+    mut told: Told,
+    started: Instant,
+) -> Response {
+    name_request(&mut response.errors);
     let executed = !response.errors.iter().any(refuses_document);
     let retry_after = response
         .errors
@@ -326,7 +392,16 @@ fn render(mut response: GraphqlResponse, media: MediaType, id: Option<&RequestId
         MediaType::GraphqlResponse if !executed => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
+    if !executed {
+        INVALID.clone_into(&mut told.field);
+    }
+    if let Some(error) = response.errors.first() {
+        let code = text_of(error, "code").and_then(|code| code.parse().ok());
+        told.code = code.map_or(Told::OTHER, Code::as_str);
+    }
+    metrics::count_operation(&told.field, told.code, started.elapsed());
     let mut answer = respond(status, media, json);
+    answer.extensions_mut().insert(told);
     if let Some(wait) = retry_after.and_then(|wait| wait.parse().ok()) {
         answer.headers_mut().insert(RETRY_AFTER, wait);
     }
@@ -352,16 +427,15 @@ fn text_of(error: &ServerError, name: &str) -> Option<String> {
 }
 
 /// Puts the request's id into each error that is a fault of ours, so that its report leads to the line in the log.
-fn name_request(errors: &mut [ServerError], id: Option<&RequestId>) {
-    let Some(id) = id.and_then(|id| id.header_value().to_str().ok()) else {
-        return;
-    };
+fn name_request(errors: &mut [ServerError]) {
     for error in errors {
-        if text_of(error, "code").as_deref() == Some(Code::Internal.as_str()) {
+        if text_of(error, "code").as_deref() == Some(Code::Internal.as_str())
+            && let Some(id) = request_id::current()
+        {
             error
                 .extensions
                 .get_or_insert_default()
-                .set("requestId", id);
+                .set("requestId", id.as_str());
         }
     }
 }

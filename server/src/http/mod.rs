@@ -7,6 +7,7 @@ mod health;
 mod hosts;
 mod jwks;
 mod media;
+mod observe;
 mod peer;
 mod places;
 mod requests;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
 use axum::http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
@@ -28,21 +29,18 @@ use axum::http::header::{
 use axum::middleware;
 use axum::routing::get;
 pub use cookies::value as cookie_value;
+use observe::REQUEST_ID;
 pub use server::{Served, serve};
 pub use tls::{Chain, EXPIRES_SOON, PrivateKey, ServerTls, TlsError};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
-use tower_http::request_id::{
-    MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
-};
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::trace::TraceLayer;
 pub use ws::Sockets;
 
 use crate::app::App;
-use crate::config::HttpSettings;
+use crate::config::{HttpSettings, Profile};
 
 /// The largest body that is read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -53,7 +51,6 @@ const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 /// No page of another origin takes in what is ours but through CORS (Fetch, "Cross-Origin-Resource-Policy header").
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Everything at the public address.
 pub fn public_router(app: Arc<App>) -> Router {
@@ -77,17 +74,20 @@ pub fn public_router(app: Arc<App>) -> Router {
         Arc::clone(&app),
         hosts::refuse_foreign,
     ));
-    let routes = if app.settings.ops_listen.is_none() {
-        routes.merge(health::router())
-    } else {
-        routes
+    let routes = match (app.settings.ops_listen, app.settings.profile) {
+        (None, Profile::Development) => routes
+            .merge(health::router())
+            .merge(health::metrics_router()),
+        // How a server does is nobody's business who may be a stranger.
+        (None, Profile::Production) => routes.merge(health::router()),
+        (Some(_), _) => routes,
     };
     covered(routes, app)
 }
 
 /// What operators ask, where it has an address of its own.
 pub fn operations_router(app: Arc<App>) -> Router {
-    covered(health::router(), app)
+    covered(health::router().merge(health::metrics_router()), app)
 }
 
 /// The routes, with what every request has to be like and what every answer carries.
@@ -99,18 +99,10 @@ fn covered(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
     routes
         .layer(
             ServiceBuilder::new()
-                .layer(SetRequestIdLayer::new(
-                    REQUEST_ID,
-                    NewRequestId(Arc::clone(&app)),
+                .layer(middleware::from_fn_with_state(
+                    Arc::clone(&app),
+                    observe::observe,
                 ))
-                .layer(
-                    TraceLayer::new_for_http()
-                        .make_span_with(request_span)
-                        .on_response(log_answer)
-                        // What failed is in the answer's line, and its cause where it was found.
-                        .on_failure(()),
-                )
-                .layer(PropagateRequestIdLayer::new(REQUEST_ID))
                 .layer(fixed(X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 .layer(SetResponseHeaderLayer::if_not_present(
                     CONTENT_SECURITY_POLICY,
@@ -149,40 +141,10 @@ fn cors(settings: &HttpSettings) -> CorsLayer {
         .max_age(PREFLIGHT_MAX_AGE)
 }
 
-/// One span per request, but for health, which is asked again and again. It names no header and no query string: both may hold
-/// secrets.
-fn request_span(request: &Request) -> tracing::Span {
-    if health::PATHS.contains(&request.uri().path()) {
-        return tracing::Span::none();
-    }
-    let id = request
-        .extensions()
-        .get::<RequestId>()
-        .and_then(|id| id.header_value().to_str().ok());
-    tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
-}
-
-fn log_answer<B>(answer: &axum::http::Response<B>, took: Duration, span: &tracing::Span) {
-    if !span.is_none() {
-        tracing::info!(parent: span, status = answer.status().as_u16(), ?took, "answered");
-    }
-}
-
-/// Request ids are ours, never the sender's: they stand in the log.
-#[derive(Clone)]
-struct NewRequestId(Arc<App>);
-
-impl MakeRequestId for NewRequestId {
-    fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
-        HeaderValue::from_str(&self.0.new_request_id())
-            .ok()
-            .map(RequestId::new)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use axum::body::{Body, to_bytes};
+    use axum::extract::Request;
     use axum::http::StatusCode;
     use tower::ServiceExt as _;
 

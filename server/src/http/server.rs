@@ -21,6 +21,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
+use metrics::{Gauge, gauge};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -123,6 +124,7 @@ pub async fn serve(
             limits,
             _permit: permit,
             _place: place,
+            _open: Open::new(),
         };
         connections.spawn(connection.run(now.tls.clone(), Arc::clone(&served), stopping.clone()));
     }
@@ -188,6 +190,24 @@ struct Connection {
     limits: ConnectionSettings,
     _permit: OwnedSemaphorePermit,
     _place: Option<Place>,
+    _open: Open,
+}
+
+/// A connection that counts as open until it is dropped.
+struct Open(Gauge);
+
+impl Open {
+    fn new() -> Self {
+        let open = gauge!("countersign_http_connections");
+        open.increment(1);
+        Self(open)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
 }
 
 impl Connection {
@@ -203,6 +223,7 @@ impl Connection {
             limits,
             _permit,
             _place,
+            _open,
         } = self;
         let progress = Arc::new(Progress {
             awaits_head: AtomicBool::new(true),

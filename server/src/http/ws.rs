@@ -66,6 +66,11 @@ struct Seat {
 }
 
 impl Sockets {
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        self.open.len()
+    }
+
     /// Closes all, and waits until they are.
     pub async fn close(&self) {
         self.stopping.cancel();
@@ -360,11 +365,11 @@ impl Conversation<'_> {
         }
         if let Ok(document) = request.parsed_query() {
             let operation = operation(document, name.as_deref());
-            if operation.is_some_and(|operation| operation.ty != OperationType::Subscription) {
+            if operation.is_some_and(|(_, operation)| operation.ty != OperationType::Subscription) {
                 return self.refuse(&id, vec![subscriptions_only()]).await;
             }
             // The library runs plain fields only, and would end the others without a word.
-            if operation.is_some_and(has_fragment) {
+            if operation.is_some_and(|(_, operation)| has_fragment(operation)) {
                 let why = "Name the subscription's field itself, without a fragment.";
                 let error = with_code(ServerError::new(why, None), Code::ValidationFailed);
                 return self.refuse(&id, vec![error]).await;

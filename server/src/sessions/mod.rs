@@ -39,7 +39,7 @@ use crate::config::{SessionSettings, TheftEnds};
 use crate::storage::{
     NewNonce, Opening, Rotation, SessionRow, Storage, StorageError, UserRow, in_batches,
 };
-use crate::tokens::{AccessToken, KeyError, Subject, Tokens};
+use crate::tokens::{AccessToken, KeyError, Revocations, Subject, Tokens};
 use crate::values::{Identity, Peer, Reason, Secret, SessionId, Transport, UnixMillis, UserId};
 
 /// Opens, renews and ends sessions.
@@ -110,6 +110,11 @@ impl Sessions {
         }
     }
 
+    /// What was taken back lately, as far as this node has read it.
+    pub fn revocations(&self) -> &Revocations {
+        self.feed.revocations()
+    }
+
     /// What counts wrong passwords.
     pub(crate) fn throttle(&self) -> &Throttle {
         &self.throttle
@@ -175,7 +180,10 @@ impl Sessions {
             _ => self.settle(opened).await,
         };
         match opened? {
-            Some((user, _)) => self.grant(user, &session, now, now).map(Some),
+            Some((user, _)) => {
+                count_opened();
+                self.grant(user, &session, now, now).map(Some)
+            }
             None => Ok(None),
         }
     }
@@ -267,6 +275,7 @@ impl Sessions {
         if self.storage.advance_generation(&rotation, event).await? {
             session.refresh_expires_at = rotation.refresh_expires_at;
             session.generation = token.generation + 1;
+            count_refreshed("rotated");
             return self.grant(user, &session, session.created_at, now);
         }
         self.answer_superseded(&token, attempt_hash.as_deref(), peer, now)
@@ -336,6 +345,7 @@ impl Sessions {
                 return Err(SessionError::RefreshReused);
             }
         }
+        count_refreshed("repeated");
         self.grant(user, &session, session.created_at, now)
     }
 
@@ -410,6 +420,15 @@ impl Sessions {
         let before = now - KEPT_AFTER_EXPIRY;
         Ok(in_batches(|limit| storage.delete_expired_sessions(before, limit)).await?)
     }
+}
+
+/// Counts a session that was opened.
+pub(crate) fn count_opened() {
+    metrics::counter!("countersign_sessions_opened_total").increment(1);
+}
+
+fn count_refreshed(how: &'static str) {
+    metrics::counter!("countersign_sessions_refreshed_total", "how" => how).increment(1);
 }
 
 /// Whether a refresh token, which may be worthless, names this session.

@@ -48,6 +48,26 @@ pub enum Target<'a> {
     Device(&'a str),
 }
 
+/// What there can be too much of.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Password,
+    Registration,
+    Estimate,
+    Failure,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Registration => "registration",
+            Self::Estimate => "estimate",
+            Self::Failure => "failure",
+        }
+    }
+}
+
 /// What was booked for one try.
 #[must_use = "what is not given back stays booked"]
 pub struct Booked {
@@ -84,7 +104,7 @@ impl Throttle {
     ) -> Result<Booked, SessionError> {
         let mut charges = self.failures_of(peer);
         charges.push(self.tries_of(target));
-        self.book(charges, Some(refused)).await
+        self.book(Kind::Password, charges, Some(refused)).await
     }
 
     /// There is a new password, so the tries at the old one do not count.
@@ -112,7 +132,7 @@ impl Throttle {
             key: self.key("registrations", &user.to_string()),
             budget: Budget::Rate(rate),
         }));
-        self.book(charges, None).await
+        self.book(Kind::Registration, charges, None).await
     }
 
     /// Books one estimate of a password's strength, on this node.
@@ -134,7 +154,7 @@ impl Throttle {
             .iter()
             .filter_map(|charge| Some(charge.wait(used.get(&charge.key)?, now)));
         match waits.max() {
-            Some(wait) if !wait.is_zero() => return Err(SessionError::Throttled(wait)),
+            Some(wait) if !wait.is_zero() => return Err(throttled(Kind::Estimate, wait)),
             _ => {}
         }
         for charge in charges {
@@ -147,7 +167,7 @@ impl Throttle {
     /// Books what was wrong and needs no budget to be tried, such as a refresh token that we did not make: passwords can be
     /// tried less often from there.
     pub async fn note_failure(&self, peer: &Peer) {
-        match self.book(self.failures_of(peer), None).await {
+        match self.book(Kind::Failure, self.failures_of(peer), None).await {
             Ok(_) | Err(SessionError::Throttled(_)) => {}
             Err(error) => tracing::warn!(%error, "a failure could not be booked"),
         }
@@ -174,13 +194,14 @@ impl Throttle {
 
     async fn book(
         &self,
+        kind: Kind,
         charges: Vec<Charge>,
         refused: Option<AuthEventRow>,
     ) -> Result<Booked, SessionError> {
         let keys = keys(&charges);
         if !keys.is_empty() {
             // Most of a flood is refused here, without a transaction.
-            self.refuse(&charges, &keys, refused.clone()).await?;
+            self.refuse(kind, &charges, &keys, refused.clone()).await?;
         }
         let at = AtomicI64::new(0);
         // The time is taken under the lock: who comes later has the later time.
@@ -199,8 +220,8 @@ impl Throttle {
                 at: UnixMillis(at.into_inner()),
             }),
             Err(StorageError::Denied(Denied::Throttled(wait))) => {
-                self.refuse(&charges, &keys, refused).await?;
-                Err(SessionError::Throttled(wait))
+                self.refuse(kind, &charges, &keys, refused).await?;
+                Err(throttled(kind, wait))
             }
             Err(other) => Err(other.into()),
         }
@@ -209,6 +230,7 @@ impl Throttle {
     /// Refuses what there has been too much of, and has the audit trail say so.
     async fn refuse(
         &self,
+        kind: Kind,
         charges: &[Charge],
         keys: &[String],
         refused: Option<AuthEventRow>,
@@ -220,7 +242,7 @@ impl Throttle {
         if let Some(event) = refused {
             self.storage.note_throttled(&charge.key, event).await?;
         }
-        Err(SessionError::Throttled(wait))
+        Err(throttled(kind, wait))
     }
 
     async fn write(&self, keys: &[String], booking: Booking<'_>) -> Result<(), StorageError> {
@@ -300,6 +322,11 @@ impl Throttle {
         let tag = self.mac.tag(format!("{kind}\0{of}").as_bytes());
         BASE64URL.encode(&tag.as_ref()[..16])
     }
+}
+
+fn throttled(kind: Kind, wait: Duration) -> SessionError {
+    metrics::counter!("countersign_throttled_total", "kind" => kind.as_str()).increment(1);
+    SessionError::Throttled(wait)
 }
 
 /// In their order, in which every transaction locks their rows.

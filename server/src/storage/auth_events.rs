@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use diesel_async::RunQueryDsl;
 
+use super::connect::Dialect as _;
 use super::schema::auth_events;
 use super::{Storage, StorageError};
 use crate::values::{EventId, Peer, SessionId, UnixMillis, UserId, text_enum};
@@ -106,6 +107,12 @@ pub struct AuthEventFilter {
 }
 
 impl AuthEventRow {
+    /// Counts it by its kind, as it is written.
+    pub(super) fn count(&self) {
+        metrics::counter!("countersign_auth_events_total", "kind" => self.kind.as_str())
+            .increment(1);
+    }
+
     /// What happened when, and where it came from.
     pub fn new(id: EventId, kind: AuthEventKind, at: UnixMillis, peer: &Peer) -> Self {
         Self {
@@ -162,10 +169,7 @@ impl Storage {
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn insert_event(&self, event: AuthEventRow) -> Result<(), StorageError> {
         with_write!(self, |conn| {
-            diesel::insert_into(auth_events::table)
-                .values(event.clone())
-                .execute(conn)
-                .await?;
+            conn.insert_event(event.clone()).await?;
             Ok(())
         })
     }

@@ -302,6 +302,11 @@ where
         .map_err(|error| StorageError::Refused(error.to_string()))
 }
 
+/// Counts somebody who waited too long for a connection.
+pub(super) fn count_timeout() {
+    metrics::counter!("countersign_database_timeouts_total").increment(1);
+}
+
 /// A connection from the pool.
 pub(super) async fn checkout<C>(pool: &Pool<C>) -> Result<Object<C>, StorageError>
 where
@@ -311,7 +316,10 @@ where
 {
     pool.get().await.map_err(|error| match error {
         PoolError::Backend(_) => StorageError::Lost(error.to_string()),
-        _ => StorageError::Unavailable(error.to_string()),
+        _ => {
+            count_timeout();
+            StorageError::Unavailable(error.to_string())
+        }
     })
 }
 
@@ -348,6 +356,8 @@ pub(super) trait Dialect {
     async fn lock_name(&mut self, name: &'static str) -> QueryResult<()>;
     /// Wakes the readers of the revocations when the transaction commits.
     async fn notify(&mut self) -> QueryResult<()>;
+    /// Writes a line of the audit trail.
+    async fn insert_event(&mut self, event: AuthEventRow) -> QueryResult<()>;
     /// Writes lines of the audit trail.
     async fn insert_events(&mut self, events: Vec<AuthEventRow>) -> QueryResult<()>;
     /// The rows of these keys, which are sorted, locked; those that are missing are new ones.
@@ -374,12 +384,18 @@ impl Dialect for Inline {
         Ok(())
     }
 
+    async fn insert_event(&mut self, event: AuthEventRow) -> QueryResult<()> {
+        event.count();
+        diesel::insert_into(auth_events::table)
+            .values(event)
+            .execute(self)
+            .await
+            .map(|_| ())
+    }
+
     async fn insert_events(&mut self, events: Vec<AuthEventRow>) -> QueryResult<()> {
         for event in events {
-            diesel::insert_into(auth_events::table)
-                .values(event)
-                .execute(self)
-                .await?;
+            self.insert_event(event).await?;
         }
         Ok(())
     }
@@ -434,8 +450,18 @@ impl Dialect for AsyncPgConnection {
         self.batch_execute(&format!("NOTIFY {CHANNEL}")).await
     }
 
+    async fn insert_event(&mut self, event: AuthEventRow) -> QueryResult<()> {
+        event.count();
+        diesel::insert_into(auth_events::table)
+            .values(event)
+            .execute(self)
+            .await
+            .map(|_| ())
+    }
+
     /// In few statements: ten thousand round trips would take longer than a transaction may.
     async fn insert_events(&mut self, events: Vec<AuthEventRow>) -> QueryResult<()> {
+        events.iter().for_each(AuthEventRow::count);
         for some in events.chunks(EVENTS_AT_ONCE) {
             diesel::insert_into(auth_events::table)
                 .values(some.to_vec())

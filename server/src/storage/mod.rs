@@ -67,6 +67,8 @@ macro_rules! on_served {
                 $crate::storage::connect::give_back(pooled, outcome.is_ok());
                 outcome
             };
+            let span = tracing::info_span!("statement");
+            let attempt = tracing::Instrument::instrument(attempt, span);
             let outcome: Result<_, $crate::storage::StorageError> = attempt.await;
             let progress = $crate::storage::retries::Progress::Uncommitted;
             match outcome {
@@ -90,7 +92,8 @@ macro_rules! with_write {
                         let outcome = turn.conn().transaction(
                             async |$conn| -> Result<_, $crate::storage::StorageError> { $body },
                         );
-                        let outcome = outcome.await;
+                        let span = tracing::info_span!("transaction");
+                        let outcome = tracing::Instrument::instrument(outcome, span).await;
                         turn.end(outcome).await
                     }
                 }
@@ -126,6 +129,8 @@ macro_rules! with_write {
                         $crate::storage::connect::give_back(pooled, !is_lost);
                         outcome
                     };
+                    let span = tracing::info_span!("transaction");
+                    let attempt = tracing::Instrument::instrument(attempt, span);
                     let outcome: Result<_, $crate::storage::StorageError> = attempt.await;
                     match outcome {
                         Err(error) if retries.again(&error, progress).await => served.renew(&error),
@@ -151,6 +156,7 @@ mod inspect;
 mod keys;
 mod marks;
 mod migrate;
+mod pools;
 mod postgres;
 mod recoveries;
 mod retries;

@@ -5,7 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use super::connect::Dialect;
 use super::revocations::revoke;
-use super::schema::{auth_events, recoveries, users};
+use super::schema::{recoveries, users};
 use super::{AuthEventRow, Denied, EndEvent, Storage, StorageError, UserRow};
 use crate::values::{Reason, SessionId, UnixMillis, UserId};
 
@@ -56,10 +56,7 @@ impl Storage {
                 .values(link.clone())
                 .execute(conn)
                 .await?;
-            diesel::insert_into(auth_events::table)
-                .values(event.clone())
-                .execute(conn)
-                .await?;
+            conn.insert_event(event.clone()).await?;
             Ok(())
         })
     }
@@ -119,10 +116,7 @@ impl Storage {
                 .set(users::password_hash.eq(password_hash))
                 .execute(conn)
                 .await?;
-            diesel::insert_into(auth_events::table)
-                .values(event.clone())
-                .execute(conn)
-                .await?;
+            conn.insert_event(event.clone()).await?;
             end_all!(conn, &user, None, Reason::PasswordChanged, ended, now);
             Ok(())
         })

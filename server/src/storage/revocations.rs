@@ -152,6 +152,12 @@ impl RevocationColumns {
     }
 }
 
+/// Counts sessions that end.
+pub(super) fn count_ended(reason: Reason, sessions: usize) {
+    metrics::counter!("countersign_sessions_ended_total", "reason" => reason.as_str())
+        .increment(sessions as u64);
+}
+
 /// Takes something back, as part of the transaction on `$conn` that is the cause.
 macro_rules! revoke {
     ($conn:expr, $revoked:expr, $reason:expr, $now:expr) => {{
@@ -167,6 +173,9 @@ macro_rules! revoke {
             .execute($conn)
             .await?;
         $conn.notify().await?;
+        if let $crate::storage::Revoked::Session(_) = $revoked {
+            $crate::storage::revocations::count_ended($reason, 1);
+        }
     }};
 }
 pub(super) use revoke;

@@ -5,7 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use super::connect::Dialect;
 use super::revocations::revoke;
-use super::schema::{auth_events, sessions, users};
+use super::schema::{sessions, users};
 use super::{AuthEventRow, Denied, Revoked, Storage, StorageError, UserRow};
 use crate::values::{Identity, Peer, Reason, Role, SessionId, Transport, UnixMillis, UserId};
 
@@ -202,10 +202,7 @@ impl Storage {
                 .values(session.clone())
                 .execute(conn)
                 .await?;
-            diesel::insert_into(auth_events::table)
-                .values(opened.clone())
-                .execute(conn)
-                .await?;
+            conn.insert_event(opened.clone()).await?;
             Ok(Some((user, ended.len())))
         })
     }
@@ -245,10 +242,7 @@ impl Storage {
             Some(event) => with_write!(self, |conn| {
                 let moved = advance!(conn, rotation)?;
                 if moved == 1 {
-                    diesel::insert_into(auth_events::table)
-                        .values(event.clone())
-                        .execute(conn)
-                        .await?;
+                    conn.insert_event(event.clone()).await?;
                 }
                 Ok(moved)
             }),
@@ -278,10 +272,7 @@ impl Storage {
                     .execute(conn)
                     .await?;
             }
-            diesel::insert_into(auth_events::table)
-                .values(event.clone())
-                .execute(conn)
-                .await?;
+            conn.insert_event(event.clone()).await?;
             Ok(())
         })
     }
@@ -304,10 +295,7 @@ impl Storage {
                 .execute(conn)
                 .await?;
             if ended == 1 {
-                diesel::insert_into(auth_events::table)
-                    .values(event.clone())
-                    .execute(conn)
-                    .await?;
+                conn.insert_event(event.clone()).await?;
                 revoke!(conn, Revoked::Session(*id), reason, now);
             }
             Ok(ended == 1)
@@ -388,10 +376,7 @@ impl Storage {
         with_write!(self, |conn| {
             let user = proven!(conn, proof);
             let session = renew_nonce!(conn, proof.caller.session, renewal, proof.now);
-            diesel::insert_into(auth_events::table)
-                .values(proof.event.clone())
-                .execute(conn)
-                .await?;
+            conn.insert_event(proof.event.clone()).await?;
             Ok((user, session))
         })
     }

@@ -98,6 +98,7 @@ macro_rules! end_all {
             ends: $crate::storage::Ends::AllBut(spared),
         };
         revoke!($conn, revoked, $reason, $now);
+        $crate::storage::revocations::count_ended($reason, ended.len());
         ended.len()
     }};
 }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::connect::Dialect;
-use super::schema::{auth_events, throttle};
+use super::schema::throttle;
 use super::{AuthEventRow, Denied, Storage, StorageError};
 use crate::values::UnixMillis;
 
@@ -85,10 +85,7 @@ impl Storage {
                 .execute(conn)
                 .await?;
             if noted == 1 {
-                diesel::insert_into(auth_events::table)
-                    .values(event.clone())
-                    .execute(conn)
-                    .await?;
+                conn.insert_event(event.clone()).await?;
             }
             Ok(())
         })

@@ -7,7 +7,7 @@ use diesel_async::RunQueryDsl;
 use super::connect::Dialect;
 use super::recoveries::drop_recovery;
 use super::revocations::revoke;
-use super::schema::{auth_events, sessions, users};
+use super::schema::{sessions, users};
 use super::{
     AuthEventRow, Denied, EndEvent, Ends, NewNonce, Proof, Revoked, SessionRow, Storage,
     StorageError,
@@ -112,10 +112,7 @@ macro_rules! delete {
         diesel::delete(users::table.find($user.id.to_string()))
             .execute($conn)
             .await?;
-        diesel::insert_into(auth_events::table)
-            .values($event.clone())
-            .execute($conn)
-            .await?;
+        $conn.insert_event($event.clone()).await?;
         let revoked = Revoked::User {
             id: $user.id,
             min_version: $user.token_version + 1,
@@ -172,10 +169,7 @@ impl Storage {
                     .execute(conn)
                     .await?;
             }
-            diesel::insert_into(auth_events::table)
-                .values(event.clone())
-                .execute(conn)
-                .await?;
+            conn.insert_event(event.clone()).await?;
             Ok(())
         })
     }
@@ -322,10 +316,7 @@ impl Storage {
                 .set(columns())
                 .execute(conn)
                 .await?;
-            diesel::insert_into(auth_events::table)
-                .values(event.clone())
-                .execute(conn)
-                .await?;
+            conn.insert_event(event.clone()).await?;
             revoke!(conn, changed(&user, 0), Reason::ProfileChanged, now);
             reread!(conn, user.id)
         })
@@ -352,10 +343,7 @@ impl Storage {
                 .await?;
             drop_recovery!(conn, user);
             let session = renew_nonce!(conn, caller.session, renewal, now);
-            diesel::insert_into(auth_events::table)
-                .values(proof.event.clone())
-                .execute(conn)
-                .await?;
+            conn.insert_event(proof.event.clone()).await?;
             let spared = Some(caller.session);
             end_all!(conn, &user, spared, Reason::PasswordChanged, ended, now);
             let user: Result<UserRow, StorageError> = reread!(conn, user.id);
@@ -441,10 +429,7 @@ impl Storage {
                 ))
                 .execute(conn)
                 .await?;
-            diesel::insert_into(auth_events::table)
-                .values(event.clone())
-                .execute(conn)
-                .await?;
+            conn.insert_event(event.clone()).await?;
             revoke!(conn, changed(&user, 1), Reason::RoleChanged, now);
             reread!(conn, id)
         })
@@ -474,10 +459,7 @@ impl Storage {
                 .set(users::disabled_at.eq(disabled.then_some(now.0)))
                 .execute(conn)
                 .await?;
-            diesel::insert_into(auth_events::table)
-                .values(event.clone())
-                .execute(conn)
-                .await?;
+            conn.insert_event(event.clone()).await?;
             if disabled {
                 drop_recovery!(conn, user);
                 end_all!(conn, &user, None, Reason::AccountDisabled, ended, now);

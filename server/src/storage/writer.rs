@@ -8,8 +8,10 @@
 //! commits as well, which comes after those who wait already, so nobody has to count them and no batch grows without end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use deadpool::Status;
 use diesel::ConnectionResult;
 use diesel::QueryResult;
 use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
@@ -18,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
 use super::StorageError;
+use super::connect::count_timeout;
 use super::sqlite::Inline;
 
 /// The most transactions that share a commit: others, and other processes, wait for it.
@@ -34,6 +37,23 @@ pub(super) struct Writer {
     connect: Arc<Connect>,
     /// How long a turn may be waited for.
     wait: Duration,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Somebody who waits for a turn, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default)]
@@ -68,6 +88,18 @@ impl Writer {
             place: Arc::default(),
             connect: Arc::new(connect),
             wait,
+            waiting: Arc::default(),
+        }
+    }
+
+    /// How busy the connection is.
+    pub(super) fn status(&self) -> Status {
+        let state = self.place.try_lock();
+        Status {
+            max_size: 1,
+            size: usize::from(!matches!(state.as_deref(), Ok(State::Closed))),
+            available: usize::from(matches!(state.as_deref(), Ok(State::Idle(_)))),
+            waiting: self.waiting.load(Ordering::Relaxed),
         }
     }
 
@@ -77,9 +109,12 @@ impl Writer {
     /// [`StorageError::Unavailable`] when others write for too long, [`StorageError::Lost`] when the file cannot be opened.
     pub(super) async fn turn(&self) -> Result<Turn, StorageError> {
         let asked = Arc::clone(&self.place).lock_owned();
-        let mut place = tokio::time::timeout(self.wait, asked)
-            .await
-            .map_err(|_| StorageError::Unavailable("too many writes wait".to_owned()))?;
+        let waiting = Waiting::new(&self.waiting);
+        let mut place = tokio::time::timeout(self.wait, asked).await.map_err(|_| {
+            count_timeout();
+            StorageError::Unavailable("too many writes wait".to_owned())
+        })?;
+        drop(waiting);
         let batch = match std::mem::take(&mut *place) {
             State::Open(batch) => batch,
             State::Idle(conn) => self.begin(Some(conn)).await?,

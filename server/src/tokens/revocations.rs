@@ -141,8 +141,19 @@ impl Revocations {
 
     /// Whether the feed was read lately: else checks ask the database.
     pub fn are_current(&self) -> bool {
+        self.age() <= FRESH
+    }
+
+    /// How long ago the last successful read was sent.
+    pub fn age(&self) -> Duration {
         let read_at = Duration::from_nanos(self.read_at.load(Ordering::Acquire));
-        self.clock.uptime().saturating_sub(read_at) <= FRESH
+        self.clock.uptime().saturating_sub(read_at)
+    }
+
+    /// How many entries are kept.
+    pub fn kept(&self) -> usize {
+        let entries = self.entries();
+        entries.sessions.len() + entries.users.len()
     }
 
     /// Whether everything is known that was committed more than 5 s ago.

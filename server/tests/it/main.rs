@@ -27,6 +27,7 @@ mod https;
 mod keys;
 mod login;
 mod logs;
+mod metrics;
 #[cfg(feature = "embedded-pages")]
 mod pages;
 mod passwords;
@@ -43,6 +44,7 @@ mod sessions_command;
 mod support;
 mod throttle;
 mod tls;
+mod traces;
 mod users_command;
 mod users_import;
 mod vectors;

@@ -37,7 +37,14 @@ pub fn start() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if let Some(file) = open("") {
-            logs::start(Profile::Production, "trace".into(), Mutex::new(file), false).unwrap();
+            logs::start(
+                Profile::Production,
+                "trace".into(),
+                Mutex::new(file),
+                false,
+                None,
+            )
+            .unwrap();
             note(PASSWORD);
             note(SECRET);
         }

@@ -1,0 +1,80 @@
+//! The id of the request that is being answered: what is logged meanwhile carries it.
+
+use std::fmt;
+use std::sync::Arc;
+
+tokio::task_local! {
+    static CURRENT: Option<RequestId>;
+}
+
+/// The most characters that an id has.
+const MAX_LENGTH: usize = 128;
+
+/// The id of one request. It stands in the log and in the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// An id of our own: 32 hexadecimal digits.
+    pub fn new(number: u128) -> Self {
+        Self(format!("{number:032x}").into())
+    }
+
+    /// The id that a sender gave, where it is 1 to 128 of `A-Z a-z 0-9 . _ -`: nothing that could be mistaken for more than an
+    /// id where it is read.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_plain =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let is_id = (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(is_plain);
+        is_id.then(|| Self(text.into()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Does `work` in the name of a request.
+pub async fn within<F: Future>(id: RequestId, work: F) -> F::Output {
+    CURRENT.scope(Some(id), work).await
+}
+
+/// `work` for a task of its own, in the name of the request that starts it.
+pub fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(current(), work)
+}
+
+/// The request that is being answered, if this is done for one.
+pub fn current() -> Option<RequestId> {
+    CURRENT.try_with(Clone::clone).ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_short_and_plain() {
+        for good in ["a", "A-z_0.9", &"x".repeat(128)] {
+            assert_eq!(RequestId::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "a b", "a\"b", "é", "a\n", &"x".repeat(129)] {
+            assert_eq!(RequestId::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_carries_the_id_of_what_started_it() {
+        assert_eq!(current(), None);
+        let id = RequestId::parse("one").unwrap();
+        let inner = async { tokio::spawn(carried(async { current() })).await.unwrap() };
+        assert_eq!(within(id.clone(), inner).await, Some(id));
+    }
+}
