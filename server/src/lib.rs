@@ -12,6 +12,7 @@ pub mod config;
 pub mod graphql;
 pub mod http;
 pub mod readiness;
+pub mod roots;
 pub mod sessions;
 pub mod storage;
 pub mod telemetry;

@@ -185,6 +185,7 @@ fn of_start(error: &StartError) -> Kind {
         StartError::Keys(error) => of_key(error),
         StartError::Accounts(error) => of_account(error),
         StartError::SecretFile(..) => Kind::Configuration,
+        StartError::Metrics(_) => Kind::Failed,
     }
 }
 

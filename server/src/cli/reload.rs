@@ -92,10 +92,6 @@ impl Reloader {
         self.serve(settings);
         // They are looked at each second in any case.
         self.app.tokens.tend_keys().await;
-        tracing::info!(
-            changed = changes.applied.join(" "),
-            "the configuration was read again"
-        );
         if !changes.need_restart.is_empty() {
             let settings = changes.need_restart.join(" ");
             tracing::warn!(
@@ -103,6 +99,8 @@ impl Reloader {
                 "some of what has changed needs a restart, and has no effect until then"
             );
         }
+        let changed = changes.applied.join(" ");
+        tracing::info!(changed, "the configuration was read again");
     }
 
     fn serve(&mut self, settings: Settings) {

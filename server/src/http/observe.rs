@@ -76,7 +76,7 @@ pub async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) 
         traces::continue_trace(&span, request.headers());
     }
     let header = HeaderValue::from_str(id.as_str());
-    request_id::within(id, async move {
+    request_id::within(Some(id), async move {
         let mut answer = next.run(request).instrument(span.clone()).await;
         let (took, status) = (started.elapsed(), answer.status().as_u16());
         let told = answer.extensions_mut().remove::<Told>();

@@ -25,11 +25,13 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::graphql::{Envelope, operation};
+use super::observe::millis;
 use super::places::{Place, Places};
 use super::{hosts, peer};
 use crate::app::App;
 use crate::graphql::{Code, subscriptions_only, with_code};
 use crate::sessions::{SessionError, Watch};
+use crate::telemetry::request_id;
 use crate::tokens::TokenError;
 
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -127,13 +129,14 @@ pub async fn upgrade(
         let why = "Too many sockets from this address. Try again later.\n";
         return (StatusCode::TOO_MANY_REQUESTS, LATER, why).into_response();
     }
+    let id = request_id::current();
     upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
         .max_message_size(MAX_MESSAGE_BYTES)
         .max_frame_size(MAX_MESSAGE_BYTES)
-        .on_upgrade(|socket| serve(seat, socket))
+        .on_upgrade(|socket| request_id::within(id, serve(seat, socket)))
 }
 
 /// Why a conversation is over.
@@ -163,10 +166,16 @@ impl End {
 
 async fn serve(seat: Seat, mut socket: WebSocket) {
     let app = &seat.app;
+    let opened = Instant::now();
     let end = tokio::select! {
         () = app.sockets.stopping.cancelled() => End::STOPPING,
         end = converse(&seat, &mut socket) => end,
     };
+    let (code, reason) = match end {
+        End::Gone => (None, None),
+        End::Close(code, reason) => (Some(code), Some(reason)),
+    };
+    tracing::info!(code, reason, ms = millis(opened.elapsed()), "socket closed");
     if let End::Close(code, reason) = end {
         let frame = CloseFrame {
             code,

@@ -23,6 +23,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StorageError;
 use crate::config::DatabaseSettings;
+use crate::roots::system_roots;
 
 /// How long a silent connection stays before the kernel asks whether the other side is there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -266,14 +267,7 @@ pub(super) fn public_name(config: &Config) -> String {
 fn tls(roots: &Roots) -> Result<MakeRustlsConnect, StorageError> {
     let mut store = RootCertStore::empty();
     match roots {
-        Roots::System => {
-            let native = rustls_native_certs::load_native_certs();
-            // A system without any, as an image from scratch is. One whose certificates cannot be read is at fault, and told so.
-            if native.certs.is_empty() && native.errors.is_empty() {
-                store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-            }
-            store.add_parsable_certificates(native.certs);
-        }
+        Roots::System => store = system_roots(),
         Roots::File(path) => {
             let unreadable =
                 |error| StorageError::Url(format!("sslrootcert={}: {error}", path.display()));

@@ -134,7 +134,7 @@ mod tests {
     async fn a_line_is_one_object_that_names_its_request_whatever_stands_in_it() {
         let text = logged("info", |_| {
             let id = RequestId::parse("request-1").unwrap();
-            let work = request_id::within(id, async {
+            let work = request_id::within(Some(id), async {
                 let odd = "a \"quote\",\na line and \u{1}";
                 tracing::warn!(odd, number = -7, share = 0.5, yes = true, debug = ?odd, "what {odd}");
             });

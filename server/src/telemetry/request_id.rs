@@ -41,14 +41,14 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Does `work` in the name of a request.
-pub async fn within<F: Future>(id: RequestId, work: F) -> F::Output {
-    CURRENT.scope(Some(id), work).await
+/// Does `work` in the name of a request, where there is one.
+pub fn within<F: Future>(id: Option<RequestId>, work: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(id, work)
 }
 
 /// `work` for a task of its own, in the name of the request that starts it.
 pub fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
-    CURRENT.scope(current(), work)
+    within(current(), work)
 }
 
 /// The request that is being answered, if this is done for one.
@@ -75,6 +75,6 @@ mod tests {
         assert_eq!(current(), None);
         let id = RequestId::parse("one").unwrap();
         let inner = async { tokio::spawn(carried(async { current() })).await.unwrap() };
-        assert_eq!(within(id.clone(), inner).await, Some(id));
+        assert_eq!(within(Some(id.clone()), inner).await, Some(id));
     }
 }

@@ -3,6 +3,7 @@
 //! Spans are made with the crate `tracing` wherever something takes time. Without an endpoint nobody looks at them, and they
 //! cost next to nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +20,7 @@ use opentelemetry_otlp::{
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
 use tokio::runtime::Handle;
 use tracing::{Level, Span};
@@ -28,6 +30,7 @@ use tracing_subscriber::filter::filter_fn;
 
 use super::BoxedLayer;
 use crate::config::TraceSettings;
+use crate::roots::system_roots;
 
 /// How long the collector may take over what it is sent.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -43,9 +46,9 @@ pub enum TracesError {
     /// The exporter.
     #[error("COUNTERSIGN_TRACES__ENDPOINT: {0}")]
     Exporter(#[from] ExporterBuildError),
-    /// The system's certificates.
-    #[error("the system's certificates cannot be read: {0}")]
-    Roots(#[from] std::io::Error),
+    /// TLS.
+    #[error("TLS to the collector: {0}")]
+    Tls(#[from] rustls::Error),
 }
 
 impl Traces {
@@ -57,8 +60,12 @@ impl Traces {
         let Some(endpoint) = &settings.endpoint else {
             return Ok(None);
         };
+        let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(system_roots())
+            .with_no_client_auth();
         let https = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(aws_lc_rs::default_provider())?
+            .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
             .build();
