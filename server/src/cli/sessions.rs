@@ -19,7 +19,7 @@ use crate::values::Email;
 #[command(after_long_help = "\
 Examples:
   countersign sessions end --user ada@example.com
-  countersign sessions end --all               after the restore of an older database
+  countersign sessions end --all      after the restore of an older database
 
 Settings: COUNTERSIGN_DATABASE__URL, COUNTERSIGN_KEYS__SECRET.")]
 pub(super) struct SessionsArguments {

@@ -21,7 +21,7 @@ pub(super) async fn examine(settings: &Settings, is_usable: bool) -> Vec<Finding
     let file = settings.development_secret_file();
     let has_secret = settings.keys.secret.is_some() || file.exists();
     if !is_usable {
-        let text = "not looked at: the database cannot be used as it is";
+        let text = "not looked at: the database is not there, or not as this release needs it";
         return vec![Finding::ok("keys", text)];
     }
     if !has_secret {
