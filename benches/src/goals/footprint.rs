@@ -104,7 +104,7 @@ pub(super) fn storm(bench: &Bench) -> Result<Vec<Goal>> {
         Ok(sample(server.peak_memory()? as f64 / MIB))
     })?;
     let threads = available_parallelism()?.get() as f64;
-    let wanted = idle.median() + threads * HASH + 15.0;
+    let wanted = (idle.median() + threads * HASH + 15.0).round();
     Ok(vec![Goal {
         goal: "storm-memory",
         title: "The most memory while 64 callers sign in again and again",
