@@ -171,7 +171,7 @@ fn check_documents(metrics: &str) {
     for text in [&dashboard, &read("operations/alerts.yml")] {
         let named = names(text);
         assert!(named.len() > 5);
-        assert_eq!(named.difference(&known).collect::<Vec<_>>(), [""; 0]);
+        assert_eq!(named.difference(&known).collect::<Vec<_>>(), [&""; 0]);
     }
     let documentation = read("operations.md");
     let (_, section) = documentation.split_once("\n## What to watch\n").unwrap();
@@ -188,7 +188,7 @@ fn check_documents(metrics: &str) {
         .filter(|name| name.starts_with("countersign_"));
     assert_eq!(
         missing.collect::<Vec<_>>(),
-        [""; 0],
+        [&""; 0],
         "documented, and not there"
     );
 }
