@@ -273,7 +273,7 @@ mod tests {
         .unwrap();
         drop(jobs);
         let mut memory = Memory::new(64);
-        serve(&Mutex::new(waiting), &mut memory);
+        serve(&Mutex::new(waiting), &mut memory, &Gauge::noop());
         assert!(left.recv().unwrap() > 0);
         assert_eq!(words_in(&memory), 0);
     }

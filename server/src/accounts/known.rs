@@ -55,13 +55,13 @@ impl KnownUsers {
     /// Remembers an enabled account; `position` and `read_at` are of before it was read. Enabling one writes no row.
     pub(super) fn remember(
         &self,
-        user: Arc<User>,
+        user: &Arc<User>,
         version: i64,
         position: Position,
         read_at: Duration,
     ) {
         let known = Known {
-            user: Arc::clone(&user),
+            user: Arc::clone(user),
             version,
             position,
             read_at,
@@ -125,14 +125,14 @@ mod tests {
     fn what_was_read_before_a_change_is_not_found_after_it() {
         let (revocations, known) = (revocations(), KnownUsers::default());
         let before = revocations.position(&caller(1).user).unwrap();
-        known.remember(named("Ana"), 1, before, Duration::ZERO);
+        known.remember(&named("Ana"), 1, before, Duration::ZERO);
         assert!(known.find(&caller(1), before, Duration::ZERO).is_some());
         revocations.apply(&change(1));
         let after = revocations.position(&caller(1).user).unwrap();
         assert!(known.find(&caller(1), after, Duration::ZERO).is_none());
         // A read that began before the change ends after that of somebody who has seen it.
-        known.remember(named("Maria"), 1, after, Duration::ZERO);
-        known.remember(named("Ana"), 1, before, Duration::ZERO);
+        known.remember(&named("Maria"), 1, after, Duration::ZERO);
+        known.remember(&named("Ana"), 1, before, Duration::ZERO);
         assert!(known.find(&caller(1), after, Duration::ZERO).is_none());
         revocations.apply(&change(1));
         assert_eq!(
@@ -148,7 +148,7 @@ mod tests {
     fn nothing_is_found_past_a_minute_or_for_a_later_version() {
         let (revocations, known) = (revocations(), KnownUsers::default());
         let position = revocations.position(&caller(1).user).unwrap();
-        known.remember(named("Ana"), 2, position, LIFE);
+        known.remember(&named("Ana"), 2, position, LIFE);
         let find = |version, now| known.find(&caller(version), position, now).is_some();
         assert!(find(1, LIFE) && find(2, LIFE));
         assert!(!find(3, LIFE));

@@ -361,8 +361,7 @@ impl Accounts {
         let version = row.token_version;
         let user = Arc::new(User::from(row));
         if let Some(position) = position {
-            self.known
-                .remember(Arc::clone(&user), version, position, read_at);
+            self.known.remember(&user, version, position, read_at);
         }
         Ok(user)
     }

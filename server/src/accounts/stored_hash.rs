@@ -125,7 +125,7 @@ impl StoredHash {
 
 /// `None` when a part of the hash is missing or out of bounds.
 fn verify_argon2(hash: &PasswordHash, password: &[u8], memory: &mut Memory) -> Option<bool> {
-    let algorithm = Algorithm::new(&hash.algorithm).ok()?;
+    let algorithm = Algorithm::new(hash.algorithm).ok()?;
     let version = Version::try_from(hash.version?).ok()?;
     let params = Params::try_from(hash).ok()?;
     let (salt, expected) = (hash.salt.as_ref()?, hash.hash.as_ref()?);

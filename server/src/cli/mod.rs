@@ -232,16 +232,16 @@ fn execute(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
             return code;
         }
         Command::Backup(arguments) => {
-            runtime.block_on(backup::run(arguments, &settings()?, output))?
+            runtime.block_on(backup::run(arguments, &settings()?, output))?;
         }
         Command::Copy(arguments) => runtime.block_on(copy::run(arguments, settings()?, output))?,
         Command::Sessions(arguments) => {
-            runtime.block_on(sessions::run(arguments, settings()?, output))?
+            runtime.block_on(sessions::run(arguments, settings()?, output))?;
         }
         Command::Keys(arguments) => runtime.block_on(keys::run(arguments, settings()?, output))?,
         Command::Passwords(arguments) => passwords::run(arguments, output)?,
         Command::Users(arguments) => {
-            runtime.block_on(users::run(arguments, settings()?, output))?
+            runtime.block_on(users::run(arguments, settings()?, output))?;
         }
         Command::Completions(arguments) => completions::run(&arguments)?,
         Command::Man(arguments) => manual::run(&arguments, output)?,

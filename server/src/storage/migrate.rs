@@ -93,7 +93,7 @@ fn sqlite(path: &str, migrates: bool) -> Result<Vec<String>, Fault> {
     }
     conn.exclusive_transaction(|conn| {
         conn.run_pending_migrations(SQLITE)
-            .map(texts)
+            .map(|versions| texts(&versions))
             .map_err(Wrapped)
     })
     .map_err(|Wrapped(fault)| fault)
@@ -115,13 +115,13 @@ fn postgres(
         let limit = format!("SET LOCAL lock_timeout = {}", LOCK_LIMIT.as_millis());
         diesel::sql_query(limit).execute(conn)?;
         conn.run_pending_migrations(POSTGRES)
-            .map(texts)
+            .map(|versions| texts(&versions))
             .map_err(Wrapped)
     })
     .map_err(|Wrapped(fault)| fault)
 }
 
-fn texts(versions: Vec<MigrationVersion<'_>>) -> Vec<String> {
+fn texts(versions: &[MigrationVersion<'_>]) -> Vec<String> {
     versions.iter().map(ToString::to_string).collect()
 }
 
@@ -166,7 +166,7 @@ fn compare<DB: Backend>(
 /// How the schema of an SQLite file that is there differs from that of this release.
 pub(super) fn sqlite_state(conn: &mut SqliteConnection) -> Result<SchemaState, StorageError> {
     let applied = applied!(conn, SQLITE_HAS_VERSIONS)?;
-    compare::<diesel::sqlite::Sqlite>(&SQLITE, &applied).map_err(failed)
+    compare::<diesel::sqlite::Sqlite>(&SQLITE, &applied).map_err(|fault| failed(&fault))
 }
 
 /// How the schema of a PostgreSQL database differs from that of this release.
@@ -174,13 +174,13 @@ pub(super) async fn postgres_state(conn: AsyncPgConnection) -> Result<SchemaStat
     let work = move || {
         let mut conn = AsyncConnectionWrapper::<AsyncPgConnection>::from(conn);
         let applied = conn.transaction(|conn| applied!(conn, POSTGRES_HAS_VERSIONS))?;
-        compare::<diesel::pg::Pg>(&POSTGRES, &applied).map_err(failed)
+        compare::<diesel::pg::Pg>(&POSTGRES, &applied).map_err(|fault| failed(&fault))
     };
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|panicked| Err(failed(panicked.into())))
+    done.unwrap_or_else(|panicked| Err(failed(&panicked.into())))
 }
 
-fn failed(fault: Fault) -> StorageError {
+fn failed(fault: &Fault) -> StorageError {
     StorageError::Migration(fault.to_string())
 }
 

@@ -165,7 +165,7 @@ impl Turn {
             | StorageError::Refused(_)),
         ) = outcome
         {
-            batch.tell(Err(error.clone()));
+            batch.tell(&Err(error.clone()));
             return Err(error);
         }
         let (tell, told) = oneshot::channel();
@@ -188,9 +188,9 @@ impl Turn {
 
 impl Batch {
     /// Closes the connection, which rolls back what is not committed, and tells the members so.
-    fn tell(self, outcome: Outcome) {
+    fn tell(self, outcome: &Outcome) {
         drop(self.conn);
-        tell(self.members, &outcome);
+        tell(self.members, outcome);
     }
 }
 

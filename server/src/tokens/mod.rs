@@ -271,7 +271,7 @@ impl Tokens {
         let (claims, good_until) = self.verify_under(&ring, token)?;
         let identity = Identity::from(&claims);
         ring.verified
-            .remember(fingerprint, identity.clone(), good_until);
+            .remember(&fingerprint, identity.clone(), good_until);
         Ok(identity)
     }
 

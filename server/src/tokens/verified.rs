@@ -34,7 +34,7 @@ impl Verified {
     }
 
     /// Remembers a token that is good until then, as far as its claims and its key go.
-    pub(super) fn remember(&self, token: Fingerprint, identity: Identity, good_until: UnixMillis) {
+    pub(super) fn remember(&self, token: &Fingerprint, identity: Identity, good_until: UnixMillis) {
         let known = Known {
             identity,
             good_until,
