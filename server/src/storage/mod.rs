@@ -4,6 +4,17 @@
 //! databases, so the compiler checks it against both. All try again, on PostgreSQL, what failed and does no harm when it runs
 //! again, so what they run may run several times.
 
+/// The span of a part of something that is traced. What the server asks for itself, several times a second, would be as many
+/// traces of nothing else.
+macro_rules! span_of_part {
+    ($name:literal) => {
+        match tracing::Span::current() {
+            of if of.is_none() => of,
+            _ => tracing::info_span!($name),
+        }
+    };
+}
+
 /// Runs one query that only reads, on a connection of either database.
 macro_rules! with_read {
     ($storage:expr, |$conn:ident| $body:expr) => {
@@ -67,7 +78,7 @@ macro_rules! on_served {
                 $crate::storage::connect::give_back(pooled, outcome.is_ok());
                 outcome
             };
-            let span = tracing::info_span!("statement");
+            let span = span_of_part!("statement");
             let attempt = tracing::Instrument::instrument(attempt, span);
             let outcome: Result<_, $crate::storage::StorageError> = attempt.await;
             let progress = $crate::storage::retries::Progress::Uncommitted;
@@ -92,7 +103,7 @@ macro_rules! with_write {
                         let outcome = turn.conn().transaction(
                             async |$conn| -> Result<_, $crate::storage::StorageError> { $body },
                         );
-                        let span = tracing::info_span!("transaction");
+                        let span = span_of_part!("transaction");
                         let outcome = tracing::Instrument::instrument(outcome, span).await;
                         turn.end(outcome).await
                     }
@@ -129,7 +140,7 @@ macro_rules! with_write {
                         $crate::storage::connect::give_back(pooled, !is_lost);
                         outcome
                     };
-                    let span = tracing::info_span!("transaction");
+                    let span = span_of_part!("transaction");
                     let attempt = tracing::Instrument::instrument(attempt, span);
                     let outcome: Result<_, $crate::storage::StorageError> = attempt.await;
                     match outcome {

@@ -421,14 +421,33 @@ fn a_folder_and_a_file_that_this_user_may_not_write_to_are_found() {
     let path = file(&database);
     let folder = path.parent().unwrap();
     let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
-    mode(&path, 0o444).unwrap();
     mode(folder, 0o555).unwrap();
     let listen = format!("127.0.0.1:{}", free_port());
     let missing = format!("{}.missing", database.url());
-    for (url, what) in [
-        (database.url(), "may not write to"),
-        (missing, "cannot be made in"),
+    for (url, file, check, what, hint) in [
+        (
+            database.url(),
+            0o666,
+            "database.file",
+            "may not write to",
+            "user",
+        ),
+        (
+            database.url(),
+            0o444,
+            "configuration",
+            "writable",
+            "configuration.md",
+        ),
+        (
+            missing,
+            0o666,
+            "configuration",
+            "writable",
+            "configuration.md",
+        ),
     ] {
+        mode(&path, file).unwrap();
         let arguments = [
             "doctor",
             "--json",
@@ -441,7 +460,7 @@ fn a_folder_and_a_file_that_this_user_may_not_write_to_are_found() {
             code: Some(1),
             report: as_anybody(&arguments),
         };
-        found.finds("database.file", what, "user");
+        found.finds(check, what, hint);
     }
     mode(folder, 0o755).unwrap();
 }

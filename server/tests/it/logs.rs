@@ -43,7 +43,7 @@ async fn the_loudest_log_of_a_production_server_tells_no_secret() {
             assert!(!stored.is_empty(), "{column}");
             secrets.extend(stored);
         }
-        server.kill();
+        tokio::task::spawn_blocking(|| server.stop()).await.unwrap();
 
         let log = fs::read_to_string(&path).unwrap();
         let requests = log.lines().filter(|line| line.contains("/graphql"));

@@ -10,7 +10,6 @@ use axum::routing::post;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -47,12 +46,6 @@ async fn register(origin: &str, email: &str, parent: &str) {
 }
 
 /// Stops it by SIGTERM, and waits.
-async fn stop(mut server: Server) {
-    kill_process(Pid::from_child(&server.process), Signal::TERM).unwrap();
-    let ended = tokio::task::spawn_blocking(move || server.process.wait());
-    assert!(ended.await.unwrap().unwrap().success());
-}
-
 fn text_of(span: &Span, name: &str) -> String {
     let attribute = span.attributes.iter().find(|it| it.key == name);
     let value = attribute.and_then(|it| it.value.clone()?.value);
@@ -77,7 +70,7 @@ async fn a_collector_gets_the_spans_of_the_trace_that_a_proxy_began_and_no_secre
     register(&server.origin, "ana@example.com", &sampled).await;
     let unsampled = "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
     register(&server.origin, "ben@example.com", unsampled).await;
-    stop(server).await;
+    tokio::task::spawn_blocking(|| server.stop()).await.unwrap();
 
     let received = std::mem::take(&mut *received.lock().unwrap());
     let mut spans = Vec::new();
@@ -134,5 +127,5 @@ async fn a_collector_that_is_away_costs_no_request() {
     let server = Server::start_with(&database, &environment).await;
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     register(&server.origin, "ana@example.com", parent).await;
-    stop(server).await;
+    tokio::task::spawn_blocking(|| server.stop()).await.unwrap();
 }

@@ -359,7 +359,7 @@ fn at_a_terminal_the_password_is_asked_for_twice_and_not_shown() {
         &[("Password: ", PASSWORD), ("The same again: ", "another")],
     );
     assert!(
-        shown.contains("the two are not the same") && code == Some(1),
+        shown.contains("the two are not the same") && code == Some(6),
         "{shown}"
     );
     let (shown, code) = at_terminal(
@@ -376,7 +376,7 @@ fn at_a_terminal_the_password_is_asked_for_twice_and_not_shown() {
     let question = "This deletes the account of Ana <ana@example.com>. Go on (yes)? ";
     let (shown, code) = at_terminal(&database, &delete, &[(question, "no")]);
     assert!(
-        shown.contains("nothing was done") && code == Some(1),
+        shown.contains("nothing was done") && code == Some(6),
         "{shown}"
     );
     let (shown, code) = at_terminal(&database, &delete, &[(question, "yes")]);

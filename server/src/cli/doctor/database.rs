@@ -74,21 +74,12 @@ fn unusable(error: &StorageError, database: &DatabaseSettings) -> Finding {
     Finding::fault("database", error.to_string(), hint)
 }
 
-/// A database that the first start makes.
+/// A database that the first start makes: that it can is among what the configuration is looked at for.
 fn future_file(path: &Path) -> Finding {
-    const CHECK: &str = "database.file";
     let shown = path.display();
-    let folder = nearest_folder(path);
-    if folder.is_dir() && access(&folder, Access::WRITE_OK | Access::EXEC_OK).is_ok() {
-        return Finding::ok(CHECK, format!("{shown} is not there yet: a start makes it"));
-    }
-    Finding::fault(
-        CHECK,
-        format!(
-            "{shown} is not there, and cannot be made in {}",
-            folder.display()
-        ),
-        "let the server's user write to the folder, or name another file in COUNTERSIGN_DATABASE__URL",
+    Finding::ok(
+        "database.file",
+        format!("{shown} is not there yet: a start makes it"),
     )
 }
 
@@ -109,13 +100,16 @@ pub(super) fn nearest_folder(path: &Path) -> PathBuf {
 fn this_file(path: &Path) -> Finding {
     const CHECK: &str = "database.file";
     let shown = path.display();
-    let needed = Access::READ_OK | Access::WRITE_OK;
     let folder = nearest_folder(path);
-    if access(path, needed).is_err() || access(&folder, needed).is_err() {
+    // That the file itself can be written, the configuration was looked at for.
+    if access(&folder, Access::WRITE_OK | Access::EXEC_OK).is_err() {
         return Finding::fault(
             CHECK,
-            format!("this user may not write to {shown} and its folder"),
-            "run it as the server's user, and let that user own both",
+            format!(
+                "this user may not write to {}, where SQLite keeps its log beside {shown}",
+                folder.display()
+            ),
+            "run it as the server's user, and let that user own the folder",
         );
     }
     match path.metadata().map(|metadata| metadata.mode() & 0o077) {
