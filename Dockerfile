@@ -7,7 +7,9 @@ COPY --chown=65532:65532 target/dist/data /data
 USER 65532:65532
 WORKDIR /data
 VOLUME /data
+# Nothing else can be written: what SQLite sorts on the disk and imports from a pipe go there too.
 ENV PATH=/usr/local/bin \
+    TMPDIR=/data \
     COUNTERSIGN_PROFILE=production \
     COUNTERSIGN_HTTP__LISTEN=0.0.0.0:4000 \
     COUNTERSIGN_DATABASE__URL=sqlite:///data/countersign.db
