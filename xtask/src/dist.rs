@@ -90,9 +90,10 @@ fn folder(project: &Project) -> PathBuf {
 
 /// Builds the last commit in two folders with names of different length.
 fn reproduce(project: &Project, steps: &mut Steps, release: &Release) -> Result<()> {
+    let commit = npm::last_commit(project)?;
     let mut build = |title, name| {
         steps.step(title, |step| {
-            npm::elsewhere(project, name, |copy| {
+            npm::elsewhere(project, &commit, name, |copy| {
                 npm::build(copy, step)?;
                 demo::build_pages(copy, step)?;
                 let binary = release.build(copy, step)?;

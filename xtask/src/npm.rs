@@ -43,9 +43,10 @@ pub(crate) fn run(project: &Project, mut steps: Steps) -> Result<()> {
 pub(crate) fn reproduce(project: &Project, mut steps: Steps) -> Result<()> {
     steps.expect(3);
     steps.step("npm packages", |step| install(project, step))?;
+    let commit = last_commit(project)?;
     let mut build = |title, name| {
         steps.step(title, |step| {
-            elsewhere(project, name, |copy| {
+            elsewhere(project, &commit, name, |copy| {
                 build(copy, step)?;
                 integrity(copy)
             })
@@ -60,9 +61,15 @@ pub(crate) fn reproduce(project: &Project, mut steps: Steps) -> Result<()> {
     Ok(())
 }
 
-/// Works on the last commit in a folder of its own.
+/// What `HEAD` is now: it may move while one builds.
+pub(crate) fn last_commit(project: &Project) -> Result<String> {
+    process::output(&mut project.command("git", "rev-parse HEAD"))
+}
+
+/// Works on a commit in a folder of its own.
 pub(crate) fn elsewhere<T>(
     project: &Project,
+    commit: &str,
     name: &str,
     work: impl FnOnce(&Project) -> Result<T>,
 ) -> Result<T> {
@@ -75,8 +82,9 @@ pub(crate) fn elsewhere<T>(
     let archive = folder.path().join("commit.tar");
     process::output(
         project
-            .command("git", "archive HEAD --output")
-            .arg(&archive),
+            .command("git", "archive --output")
+            .arg(&archive)
+            .arg(commit),
     )?;
     process::output(
         Command::new("tar")
