@@ -395,7 +395,12 @@ fn as_anybody(arguments: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
     let binary = folder.path().join("countersign");
-    fs::copy(env!("CARGO_BIN_EXE_countersign"), &binary).unwrap();
+    // By another process: a file that this one has open for writing cannot be run, and any child of a test beside this one may
+    // have it for a moment.
+    let copied = Command::new("cp")
+        .args([env!("CARGO_BIN_EXE_countersign").as_ref(), binary.as_path()])
+        .status();
+    assert!(copied.unwrap().success());
     let mut command = Command::new(binary);
     if rustix::process::geteuid().is_root() {
         command.uid(65_534).gid(65_534);
