@@ -342,7 +342,9 @@ async fn what_postgresql_does_not_allow_us_is_found() {
 async fn other_user(database: &Database) -> (String, String) {
     let mut url = url::Url::parse(&database.url()).unwrap();
     let role = url.path().trim_start_matches('/').to_owned();
-    database.execute(&format!("CREATE ROLE {role} LOGIN")).await;
+    let password = url.password().unwrap_or_default();
+    let create = format!("CREATE ROLE {role} LOGIN PASSWORD '{password}'");
+    database.execute(&create).await;
     let grant = format!("GRANT SELECT ON marks, __diesel_schema_migrations, keys TO {role}");
     database.execute(&grant).await;
     url.set_username(&role).unwrap();

@@ -77,8 +77,11 @@ impl Database {
     pub async fn execute(&self, statement: &str) {
         match self {
             Self::Sqlite(_) => {
-                let conn = &mut self.sqlite_connection().unwrap();
-                diesel::RunQueryDsl::execute(diesel::sql_query(statement), conn).unwrap();
+                let mut conn = self.sqlite_connection().unwrap();
+                let statement = diesel::sql_query(statement.to_owned());
+                // Where it may block: it may wait for the server to commit, which the test's own thread does.
+                let work = move || diesel::RunQueryDsl::execute(statement, &mut conn);
+                tokio::task::spawn_blocking(work).await.unwrap().unwrap();
             }
             Self::Postgres(url) => {
                 let mut conn = AsyncPgConnection::establish(url).await.unwrap();
