@@ -16,7 +16,7 @@ use crate::readiness::Readiness;
 use crate::sessions::{DeviceTokens, Events, Feed, Sessions, Throttle};
 use crate::storage::{KeyRow, Storage, StorageError};
 use crate::telemetry::metrics;
-use crate::telemetry::request_id::RequestId;
+use crate::telemetry::request_id::RequestIds;
 use crate::tokens::{KeyError, Keys, Lives, MAX_ENTRIES, Mac, Revocations, Sealer, Tokens};
 use crate::values::{Secret, UnixMillis};
 
@@ -45,7 +45,8 @@ pub struct App {
     pub readiness: Arc<Readiness>,
     /// The time that all of them go by.
     pub clock: Arc<dyn Clock>,
-    rng: Arc<Rng>,
+    /// The ids of requests.
+    pub request_ids: Arc<RequestIds>,
 }
 
 /// Why the server cannot start.
@@ -167,7 +168,7 @@ impl App {
             storage,
             readiness,
             clock,
-            rng,
+            request_ids: Arc::new(RequestIds::new(u128::from_be_bytes(random(&*rng)))),
         }))
     }
 
@@ -195,11 +196,6 @@ impl App {
         measure(&storage, &clock).await?;
         let (clock, rng): (Arc<dyn Clock>, Arc<Rng>) = (clock, Arc::new(SystemRandom::new()));
         keys(settings, &storage, &clock, &rng)
-    }
-
-    /// A new id for a request: 32 hexadecimal digits.
-    pub fn new_request_id(&self) -> RequestId {
-        RequestId::new(u128::from_be_bytes(random(&*self.rng)))
     }
 
     /// Tends the keys and deletes what has expired, for as long as the server runs.

@@ -57,9 +57,18 @@ impl Caller {
     }
 }
 
-/// Stands in the context of a request that came in an address, by GET.
-#[derive(Clone, Copy, Debug)]
-pub struct InAddress;
+/// What came with a request besides its document. One value, as each that a context holds costs a look-up and memory.
+#[derive(Debug)]
+pub struct Call {
+    /// Who sent it.
+    pub caller: Caller,
+    /// Where it comes from.
+    pub peer: Peer,
+    /// Its cookies.
+    pub cookies: Cookies,
+    /// Whether it came in an address, by GET.
+    pub in_address: bool,
+}
 
 /// What to do with a cookie in the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,12 +181,23 @@ pub trait ContextExt {
     fn sessions(&self) -> &Sessions;
     /// The audit trail.
     fn audit(&self) -> &Audit;
+    /// What came with the request.
+    fn call(&self) -> &Call;
+
     /// Who calls.
-    fn caller(&self) -> &Caller;
+    fn caller(&self) -> &Caller {
+        &self.call().caller
+    }
+
     /// Where the call comes from.
-    fn peer(&self) -> &Peer;
+    fn peer(&self) -> &Peer {
+        &self.call().peer
+    }
+
     /// The cookies.
-    fn cookie(&self) -> &Cookies;
+    fn cookie(&self) -> &Cookies {
+        &self.call().cookies
+    }
 }
 
 impl ContextExt for Context<'_> {
@@ -193,15 +213,7 @@ impl ContextExt for Context<'_> {
         &self.data_unchecked::<Services>().audit
     }
 
-    fn caller(&self) -> &Caller {
-        self.data_unchecked::<Caller>()
-    }
-
-    fn peer(&self) -> &Peer {
-        self.data_unchecked::<Peer>()
-    }
-
-    fn cookie(&self) -> &Cookies {
-        self.data_unchecked::<Arc<Cookies>>()
+    fn call(&self) -> &Call {
+        self.data_unchecked::<Arc<Call>>()
     }
 }

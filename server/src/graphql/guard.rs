@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Guard, Result};
 
-use super::context::{ContextExt as _, InAddress};
+use super::context::ContextExt as _;
 use super::error::{Denial, deny, public};
 use crate::values::Role;
 
@@ -43,9 +43,9 @@ pub struct RequireBody;
 
 impl Guard for RequireBody {
     async fn check(&self, ctx: &Context<'_>) -> Result<()> {
-        match ctx.data_opt::<InAddress>() {
-            Some(InAddress) => Err(deny(Denial::PostRequired)),
-            None => Ok(()),
+        match ctx.call().in_address {
+            true => Err(deny(Denial::PostRequired)),
+            false => Ok(()),
         }
     }
 }

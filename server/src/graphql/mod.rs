@@ -21,7 +21,7 @@ use async_graphql::{
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
-pub use context::{Caller, CookieWrite, CookieWrites, Cookies, InAddress, Services};
+pub use context::{Call, Caller, CookieWrite, CookieWrites, Cookies, Services};
 pub use documents::{Document, Documents};
 pub use error::{Code, subscriptions_only};
 use limits::{MAX_COMPLEXITY, MAX_DEPTH};

@@ -14,15 +14,15 @@ use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
 };
 use async_graphql::{Name, Request, Response as GraphqlResponse, ServerError, Variables};
-use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{ConnectInfo, FromRequest as _, Query, Request as HttpRequest, State};
+use axum::extract::{ConnectInfo, Query, Request as HttpRequest, State};
 use axum::http::StatusCode;
 use axum::http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
 };
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use tracing::{Instrument as _, field};
 
@@ -30,10 +30,12 @@ use super::media::{MediaType, accepted, is_json, only};
 use super::observe::Told;
 use super::{cookies, hosts, peer};
 use crate::app::App;
-use crate::graphql::{Caller, Code, Document, InAddress};
+use crate::graphql::{Call, Caller, Code, Document};
 use crate::telemetry::{metrics, request_id};
 use crate::tokens::TokenError;
 
+/// The largest body that is read.
+const MAX_BODY_BYTES: usize = 64 * 1024;
 /// A longer name of an operation is not logged.
 const MAX_NAME_BYTES: usize = 64;
 /// What stands for the field of an operation that has not just one.
@@ -135,11 +137,15 @@ pub async fn by_post(
         return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, why);
     }
     let stall_limit = app.settings.http.connections.stall_timeout;
-    let body = match tokio::time::timeout(stall_limit, Bytes::from_request(request, &app)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(rejection)) => {
-            let why = "The body was cut short, or is larger than 64 KiB.";
-            return refusal(rejection.status(), media, why);
+    let reading = Limited::new(request.into_body(), MAX_BODY_BYTES).collect();
+    let body = match tokio::time::timeout(stall_limit, reading).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) => {
+            let (status, why) = match error.is::<LengthLimitError>() {
+                true => (StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 64 KiB."),
+                false => (StatusCode::BAD_REQUEST, "The body was cut short."),
+            };
+            return refusal(status, media, why);
         }
         Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, media, "The body is too slow."),
     };
@@ -214,23 +220,21 @@ async fn answer(
     let settings = &app.settings.http;
     let origin_allowed = !hosts::is_cross_site(&envelope.headers)
         && hosts::origin_is_allowed(settings, app.settings.profile, &envelope.headers);
-    let cookies = Arc::new(cookies::read(settings, &envelope.headers, origin_allowed));
     let caller = caller(&app, &envelope.headers).await;
     if let Caller::SignedIn(identity) = &caller {
         told.user = Some(identity.user);
     }
-    let request = request
-        .data(caller)
-        .data(peer::peer(
+    let call = Arc::new(Call {
+        caller,
+        peer: peer::peer(
             envelope.connection.ip(),
             &envelope.headers,
             &settings.trusted_proxies,
-        ))
-        .data(Arc::clone(&cookies));
-    let request = match method {
-        Method::Get => request.data(InAddress),
-        Method::Post => request,
-    };
+        ),
+        cookies: cookies::read(settings, &envelope.headers, origin_allowed),
+        in_address: method == Method::Get,
+    });
+    let request = request.data(Arc::clone(&call));
     let span = tracing::info_span!(
         "operation",
         "graphql.field" = field::Empty,
@@ -249,7 +253,7 @@ async fn answer(
         span.record("graphql.field", &told.field);
         span.record("graphql.code", told.code);
     }
-    cookies::write(settings, cookies.take_writes(), response.headers_mut());
+    cookies::write(settings, call.cookies.take_writes(), response.headers_mut());
     response
 }
 

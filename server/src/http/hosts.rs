@@ -1,16 +1,12 @@
 //! Which `Host` names are answered, and which pages may use the cookie.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{FORWARDED, HOST, HeaderMap, HeaderName, ORIGIN};
 use axum::http::{StatusCode, Uri};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::media::only;
-use crate::app::App;
-use crate::config::{HttpSettings, Profile};
+use crate::config::{HttpSettings, Profile, Settings};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FORWARDING: [HeaderName; 3] = [
@@ -21,27 +17,23 @@ const FORWARDING: [HeaderName; 3] = [
 
 /// Refuses a `Host` that is not ours (DNS rebinding), and in development everything that came through a proxy: the development
 /// profile must not end up on the internet by accident.
-pub async fn refuse_foreign(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let settings = &app.settings;
+pub fn refuse_foreign(settings: &Settings, request: &Request) -> Option<Response> {
     if !names_are_ours(&settings.http, request.headers(), request.uri()) {
-        return (
-            StatusCode::MISDIRECTED_REQUEST,
-            "This host is not served here. See COUNTERSIGN_HTTP__ALLOWED_HOSTS.\n",
-        )
-            .into_response();
+        let why = "This host is not served here. See COUNTERSIGN_HTTP__ALLOWED_HOSTS.\n";
+        return Some((StatusCode::MISDIRECTED_REQUEST, why).into_response());
     }
-    let forwarded = FORWARDING
-        .iter()
-        .any(|name| request.headers().contains_key(name));
-    if forwarded
-        && settings.profile == Profile::Development
-        && settings.http.trusted_proxies.is_empty()
-    {
+    let is_guarded =
+        settings.profile == Profile::Development && settings.http.trusted_proxies.is_empty();
+    let is_forwarded = || {
+        FORWARDING
+            .iter()
+            .any(|name| request.headers().contains_key(name))
+    };
+    (is_guarded && is_forwarded()).then(|| {
         let why = "The development profile answers no proxy. Set COUNTERSIGN_PROFILE=production, or name the proxy in \
                    COUNTERSIGN_HTTP__TRUSTED_PROXIES.\n";
-        return (StatusCode::FORBIDDEN, why).into_response();
-    }
-    next.run(request).await
+        (StatusCode::FORBIDDEN, why).into_response()
+    })
 }
 
 /// Every name that the request gives is one of ours: a proxy may go by one of two `Host` lines and we by the other, and by the

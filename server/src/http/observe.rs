@@ -1,20 +1,18 @@
 //! What is told of every request: its id, its line in the log, its numbers and its span.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, Request};
 use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
-use axum::http::{Extensions, Method};
-use axum::middleware::Next;
+use axum::http::{Extensions, Method, Uri};
 use axum::response::Response;
-use tracing::{Instrument as _, Span, field};
+use tracing::{Span, field};
 
 use super::graphql::INVALID;
 use super::{health, media};
 use crate::app::App;
-use crate::telemetry::request_id::{self, RequestId};
+use crate::telemetry::request_id::RequestId;
 use crate::telemetry::{metrics, traces};
 use crate::values::UserId;
 
@@ -56,41 +54,59 @@ impl Default for Told {
     }
 }
 
-/// Gives the request its id, and tells of its answer.
-pub async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let proxied = comes_from_proxy(&app, request.extensions());
-    let id = proxied
-        .then(|| given_id(request.headers()))
-        .flatten()
-        .unwrap_or_else(|| app.new_request_id());
-    let (method, route) = (name_of(request.method()), route(request.extensions()));
-    let uri = request.uri().clone();
-    let is_health = health::PATHS.contains(&route);
-    let span = if is_health {
-        Span::none()
-    } else {
-        span(&id, method, route)
-    };
-    if proxied {
-        traces::continue_trace(&span, request.headers());
-    }
-    let header = HeaderValue::from_str(id.as_str());
-    request_id::within(Some(id), async move {
-        let mut answer = next.run(request).instrument(span.clone()).await;
-        let (took, status) = (started.elapsed(), answer.status().as_u16());
-        let told = answer.extensions_mut().remove::<Told>();
-        span.record("http.response.status_code", status);
-        metrics::count_request(method, route, status, took);
-        if !is_health {
-            log(method, uri.path(), status, told.as_ref(), took);
+/// A request that is being answered.
+pub struct Observed {
+    /// Its id.
+    pub id: RequestId,
+    /// What belongs to it in a trace.
+    pub span: Span,
+    method: &'static str,
+    route: &'static str,
+    uri: Uri,
+    started: Instant,
+}
+
+impl Observed {
+    /// Gives the request its id, and begins its span.
+    pub fn begin(app: &App, request: &Request) -> Self {
+        let started = Instant::now();
+        let proxied = comes_from_proxy(app, request.extensions());
+        let id = proxied
+            .then(|| given_id(request.headers()))
+            .flatten()
+            .unwrap_or_else(|| app.request_ids.next());
+        let (method, route) = (name_of(request.method()), route(request.uri()));
+        let span = if health::PATHS.contains(&route) {
+            Span::none()
+        } else {
+            span(&id, method, route)
+        };
+        if proxied {
+            traces::continue_trace(&span, request.headers());
         }
-        if let Ok(id) = header {
+        Self {
+            id,
+            span,
+            method,
+            route,
+            uri: request.uri().clone(),
+            started,
+        }
+    }
+
+    /// Tells of its answer, and gives that the id.
+    pub fn end(self, answer: &mut Response) {
+        let (took, status) = (self.started.elapsed(), answer.status().as_u16());
+        let told = answer.extensions_mut().remove::<Told>();
+        self.span.record("http.response.status_code", status);
+        metrics::count_request(self.method, self.route, status, took);
+        if !health::PATHS.contains(&self.route) {
+            log(self.method, self.uri.path(), status, told.as_ref(), took);
+        }
+        if let Ok(id) = HeaderValue::from_str(self.id.as_str()) {
             answer.headers_mut().insert(REQUEST_ID, id);
         }
-        answer
-    })
-    .await
+    }
 }
 
 /// Names no header and no query string: both may hold secrets.
@@ -140,17 +156,16 @@ fn span(id: &RequestId, method: &'static str, route: &'static str) -> Span {
 }
 
 /// The route, never the path: strangers choose paths.
-fn route(extensions: &Extensions) -> &'static str {
+fn route(uri: &Uri) -> &'static str {
     const ROUTES: [&str; 4] = [
         "/graphql",
         "/graphql/ws",
         "/.well-known/jwks.json",
         "/graphiql",
     ];
-    let matched = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
     let mut known = ROUTES.into_iter().chain(health::PATHS);
     known
-        .find(|route| matched == Some(route))
+        .find(|route| uri.path() == *route)
         .unwrap_or(ELSEWHERE)
 }
 

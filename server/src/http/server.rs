@@ -12,7 +12,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
@@ -28,9 +27,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt as _;
 
 use super::places::{Place, Places};
+use super::site::Site;
 use super::tls::ServerTls;
 use crate::app::App;
 use crate::config::ConnectionSettings;
@@ -53,7 +52,7 @@ const NOT_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\
 /// What is served at an address, and how. It may be swapped for another one at any time: the next request gets the new routes,
 /// and the next connection all of it but `connections.max`.
 pub struct Served {
-    router: Router,
+    site: Site,
     connections: ConnectionSettings,
     trusted_proxies: Vec<IpNet>,
     tls: Option<ServerTls>,
@@ -64,7 +63,7 @@ impl Served {
     pub fn public(app: &Arc<App>) -> Self {
         let http = &app.settings.http;
         Self {
-            router: super::public_router(Arc::clone(app)),
+            site: Site::public(app),
             connections: http.connections,
             trusted_proxies: http.trusted_proxies.clone(),
             tls: http.tls.clone(),
@@ -76,7 +75,7 @@ impl Served {
         let mut connections = app.settings.http.connections;
         connections.max = OPERATIONS_CONNECTIONS;
         Self {
-            router: super::operations_router(Arc::clone(app)),
+            site: Site::operations(app),
             connections,
             trusted_proxies: Vec::new(),
             tls: None,
@@ -300,11 +299,10 @@ impl Requests {
         let service = service_fn(move |mut request: Request<Incoming>| {
             progress.awaits_head.store(false, Ordering::Relaxed);
             request.extensions_mut().insert(ConnectInfo(address));
-            let router = served.load().router.clone();
-            let answer = router.oneshot(request.map(Body::new));
+            let served = served.load_full();
             let progress = Arc::clone(&progress);
             async move {
-                let answer = answer.await?;
+                let answer = served.site.answer(request.map(Body::new)).await;
                 // What comes over a socket are no heads.
                 let is_http = answer.status() != StatusCode::SWITCHING_PROTOCOLS;
                 progress.answers.fetch_add(1, Ordering::Relaxed);

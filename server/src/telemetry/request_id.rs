@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 tokio::task_local! {
     static CURRENT: Option<RequestId>;
@@ -14,11 +15,29 @@ const MAX_LENGTH: usize = 128;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(Arc<str>);
 
-impl RequestId {
-    /// An id of our own: 32 hexadecimal digits.
-    pub fn new(number: u128) -> Self {
-        Self(format!("{number:032x}").into())
+/// Gives requests ids of our own.
+#[derive(Debug)]
+pub struct RequestIds {
+    first: u128,
+    given: AtomicU64,
+}
+
+impl RequestIds {
+    /// Begins with `first`. Where that is random, no other process gives the same ids.
+    pub fn new(first: u128) -> Self {
+        let given = AtomicU64::new(0);
+        Self { first, given }
     }
+
+    /// The next id: 32 hexadecimal digits. It is no secret, so it need not be random each time.
+    pub fn next(&self) -> RequestId {
+        let given = self.given.fetch_add(1, Ordering::Relaxed);
+        let number = self.first.wrapping_add(given.into());
+        RequestId(format!("{number:032x}").into())
+    }
+}
+
+impl RequestId {
 
     /// The id that a sender gave, where it is 1 to 128 of `A-Z a-z 0-9 . _ -`: nothing that could be mistaken for more than an
     /// id where it is read.
