@@ -40,7 +40,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Goal>> {
 }
 
 /// Hashes for so long, in memory that is kept.
-fn hash(time: Duration) -> Result<Sample> {
+pub(super) fn hash(time: Duration) -> Result<Sample> {
     let failed = |error| anyhow::anyhow!("{error}");
     let params = Params::new(19_456, 2, 1, None).map_err(failed)?;
     let mut memory = vec![Block::new(); params.block_count()];

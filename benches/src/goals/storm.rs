@@ -1,10 +1,14 @@
-//! `me` while everybody signs in at once.
+//! `me` while everybody signs in at once, and, as a limit, of a server that does nothing else beside threads that hash.
 
+use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
 
+use super::login::hash;
 use crate::callers::{Login, Me};
 use crate::contest::{CONNECTIONS, Contestant, Kind, World, against_best_peer};
 use crate::load::{closed, paced};
@@ -14,6 +18,8 @@ use crate::{Bench, Sample, median};
 
 /// 100 a second.
 const EVERY: Duration = Duration::from_millis(10);
+/// The priority of our hashing threads.
+const NICE: i32 = 10;
 /// So long answers are waited for afterwards.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -40,6 +46,16 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Goal>> {
         };
         contestants.push((kind.name(), stormed));
     }
+    let constant = world.start(bench, Kind::Constant, Cores::Both)?;
+    let signed_in = &contestants[0].1.contestant.signed_in;
+    let ask = |who| Me::constant(Kind::Constant, who);
+    let limit = Stormed {
+        me: signed_in.iter().map(ask).collect(),
+        logins: Vec::new(),
+        contestant: constant,
+        served: Vec::new(),
+    };
+    contestants.push(("a constant, beside two threads that hash", limit));
     let series = bench.alternate(&mut contestants, |stormed| stormed.round(bench.round * 2))?;
     let notes = contestants.iter().map(|(name, stormed)| stormed.note(name));
     Ok(vec![Goal {
@@ -54,25 +70,26 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Goal>> {
 
 impl Stormed {
     fn round(&mut self, time: Duration) -> Result<Sample> {
-        let address = self.contestant.server.address;
+        let (kind, address) = (self.contestant.kind, self.contestant.server.address);
         let logins = std::mem::take(&mut self.logins);
         let (asked, signed_in) = thread::scope(|scope| {
-            let storm = scope.spawn(|| closed(Cores::Both, address, logins, time));
+            let storm = scope.spawn(|| match kind {
+                Kind::Constant => burn(time).map(|()| (0.0, logins)),
+                _ => sign_in(address, logins, time),
+            });
             let asked = paced(address, &mut self.me, EVERY, time, PATIENCE);
             let signed_in = storm
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             anyhow::Ok((asked?, signed_in?))
         })?;
-        let (load, logins) = signed_in;
+        let (rate, logins) = signed_in;
         self.logins = logins;
         let mut took: Vec<f64> = asked.iter().map(|took| took.as_secs_f64() * 1e3).collect();
         took.sort_by(f64::total_cmp);
         let in_time = took.partition_point(|took| *took < 1e3);
-        self.served.push((
-            100.0 * in_time as f64 / took.len() as f64,
-            f64::from(load.answers) / load.elapsed.as_secs_f64(),
-        ));
+        self.served
+            .push((100.0 * in_time as f64 / took.len() as f64, rate));
         let rank = (took.len() * 99).div_ceil(100).saturating_sub(1);
         Ok(Sample {
             value: took[rank],
@@ -88,4 +105,26 @@ impl Stormed {
             number(median(&logins)),
         )
     }
+}
+
+/// Logins a second, and the callers again.
+fn sign_in(address: SocketAddr, logins: Vec<Login>, time: Duration) -> Result<(f64, Vec<Login>)> {
+    let (load, logins) = closed(Cores::Both, address, logins, time)?;
+    let rate = f64::from(load.answers) / load.elapsed.as_secs_f64();
+    Ok((rate, logins))
+}
+
+/// Hashes on two threads that give way to all others.
+fn burn(time: Duration) -> Result<()> {
+    let hashing = || {
+        setpriority_process(Some(gettid()), NICE)?;
+        hash(time).map(drop)
+    };
+    thread::scope(|scope| {
+        let threads = [scope.spawn(hashing), scope.spawn(hashing)];
+        threads.into_iter().try_for_each(|thread| {
+            let done = thread.join();
+            done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    })
 }

@@ -91,9 +91,12 @@ impl Accounts {
         let refused = self.own_event(AuthEventKind::LoginThrottled, caller, peer);
         let hash = Some(user.password_hash.clone());
         let target = Target::User(&user.id);
-        if self.verify(target, peer, refused, password, hash).await?
-            && let Some(user) = self.upgraded(user, password).await?
-        {
+        let verified = self.verify(target, peer, refused, password, hash).await?;
+        let was_right = verified.is_some();
+        if let Some(booked) = verified {
+            self.sessions.throttle().succeeded(booked).await;
+        }
+        if was_right && let Some(user) = self.upgraded(user, password).await? {
             return Ok(user);
         }
         let failed = self.own_event(AuthEventKind::LoginFailed, caller, peer);

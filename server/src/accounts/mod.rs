@@ -34,7 +34,7 @@ use known::KnownUsers;
 
 use crate::audit::{Audit, AuthEventKind};
 use crate::clock::{Clock, Rng, random};
-use crate::sessions::{DeviceTokens, Grant, SessionError, Sessions, Target, count_opened};
+use crate::sessions::{Booked, DeviceTokens, Grant, SessionError, Sessions, Target, count_opened};
 use crate::storage::{
     AuthEventRow, ProfileChange, SessionRow, Storage, StorageError, UserFilter, UserRow,
 };
@@ -280,28 +280,35 @@ impl Accounts {
             return Err(AccountError::BadCredentials);
         };
         let disabled = user.disabled_at.is_some();
-        if verified
+        if let Some(booked) = &verified
             && !disabled
             && let Some(user) = self.upgraded(user, password).await?
         {
             let hash = user.password_hash.clone();
-            let opening = self.sessions.open(user, sign_in.transport, sign_in.peer);
+            let opening = self
+                .sessions
+                .open(user, sign_in.transport, sign_in.peer, booked);
             if let Some(grant) = opening.await? {
                 self.end_replaced(sign_in).await;
                 return Ok(self.on_device(grant, device, &hash));
             }
         }
+        let was_right = verified.is_some();
+        if let Some(booked) = verified {
+            self.sessions.throttle().succeeded(booked).await;
+        }
         self.storage
             .insert_event(event(AuthEventKind::LoginFailed))
             .await?;
-        Err(if verified && disabled {
+        Err(if was_right && disabled {
             AccountError::Disabled
         } else {
             AccountError::BadCredentials
         })
     }
 
-    /// Whether the password is the one that was hashed into `hash`, as far as the target's and the address's budgets go.
+    /// What was booked for the try, to be given back with what it leads to, if the password is the one that was hashed into
+    /// `hash`, as far as the target's and the address's budgets go.
     async fn verify(
         &self,
         target: Target<'_>,
@@ -309,16 +316,16 @@ impl Accounts {
         refused: AuthEventRow,
         password: &Secret,
         hash: Option<String>,
-    ) -> Result<bool, AccountError> {
+    ) -> Result<Option<Booked>, AccountError> {
         let throttle = self.sessions.throttle();
         let booked = throttle.book_password(target, peer, refused).await?;
-        let verified = self.passwords.verify(password, hash).await;
-        match verified {
-            Ok(true) => throttle.succeeded(booked).await,
-            Ok(false) => {}
-            Err(_) => throttle.undo(booked).await,
+        match self.passwords.verify(password, hash).await {
+            Ok(verified) => Ok(verified.then_some(booked)),
+            Err(error) => {
+                throttle.undo(booked).await;
+                Err(error)
+            }
         }
-        verified
     }
 
     /// The grant, with a token for the device on which the password of this hash was just typed: `device` is its id, if it has

@@ -142,7 +142,10 @@ pub async fn by_post(
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) => {
             let (status, why) = match error.is::<LengthLimitError>() {
-                true => (StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 64 KiB."),
+                true => (
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "The body is larger than 64 KiB.",
+                ),
                 false => (StatusCode::BAD_REQUEST, "The body was cut short."),
             };
             return refusal(status, media, why);

@@ -116,7 +116,7 @@ impl Sessions {
     }
 
     /// What counts wrong passwords.
-    pub(crate) fn throttle(&self) -> &Throttle {
+    pub fn throttle(&self) -> &Throttle {
         &self.throttle
     }
 
@@ -146,7 +146,7 @@ impl Sessions {
     }
 
     /// Opens a session for a user whose password was just verified against `user.password_hash`; `None` when the account has
-    /// changed since.
+    /// changed since. What was `booked` for the try at the password is given back with it.
     ///
     /// # Errors
     /// [`SessionError::Storage`] when the database did not do its part.
@@ -155,6 +155,7 @@ impl Sessions {
         user: UserRow,
         transport: Transport,
         peer: &Peer,
+        booked: &Booked,
     ) -> Result<Option<Grant>, SessionError> {
         let session = self.draft(user.id, transport, peer);
         let now = session.created_at;
@@ -172,6 +173,11 @@ impl Sessions {
                     .event(AuthEventKind::SessionRevoked, peer)
                     .user(user)
                     .session(id)
+            },
+            budgets: &booked.keys(),
+            success: &|rows| {
+                booked.succeed(rows);
+                Ok(())
             },
         };
         let opened = self.storage.open_session(opening, now).await;

@@ -75,6 +75,28 @@ pub struct Booked {
     at: UnixMillis,
 }
 
+impl Booked {
+    /// The keys of the budgets, in the order in which every transaction locks their rows.
+    pub(super) fn keys(&self) -> Vec<String> {
+        keys(&self.charges)
+    }
+
+    /// The try was right: its target's budget is as new, and the addresses' budgets are as if there had been none.
+    pub(super) fn succeed(&self, rows: &mut [ThrottleRow]) {
+        self.give_back(rows, Charge::succeed);
+    }
+
+    fn give_back(
+        &self,
+        rows: &mut [ThrottleRow],
+        change: fn(&Charge, &mut ThrottleRow, UnixMillis),
+    ) {
+        each(&self.charges, rows, |charge, row| {
+            change(charge, row, self.at)
+        });
+    }
+}
+
 impl Throttle {
     /// Counts in `storage`; `mac` hides in its keys what they count.
     pub fn new(storage: Storage, clock: Arc<dyn Clock>, mac: Mac, settings: LimitSettings) -> Self {
@@ -113,7 +135,7 @@ impl Throttle {
             charges: vec![self.tries_of(target)],
             at: self.clock.now(),
         };
-        self.give_back(tries, Charge::succeed).await;
+        self.give_back(&tries, Charge::succeed).await;
     }
 
     /// Books an e-mail address that somebody wants to have, for a new account or, where `user` is one, for theirs: the answer
@@ -173,14 +195,14 @@ impl Throttle {
         }
     }
 
-    /// The try was right: its target's budget is as new, and the addresses' budgets are as if there had been none.
+    /// The try was right, and nothing else is written for it.
     pub async fn succeeded(&self, booked: Booked) {
-        self.give_back(booked, Charge::succeed).await;
+        self.give_back(&booked, Charge::succeed).await;
     }
 
     /// The try did not take place.
     pub async fn undo(&self, booked: Booked) {
-        self.give_back(booked, Charge::undo).await;
+        self.give_back(&booked, Charge::undo).await;
     }
 
     /// Deletes up to `limit` rows that do not count any more; how many.
@@ -253,13 +275,12 @@ impl Throttle {
     }
 
     /// A failure here costs the caller a part of the budget, and nothing more.
-    async fn give_back(&self, booked: Booked, change: fn(&Charge, &mut ThrottleRow, UnixMillis)) {
-        let Booked { charges, at } = booked;
+    async fn give_back(&self, booked: &Booked, change: fn(&Charge, &mut ThrottleRow, UnixMillis)) {
         let giving_back = |rows: &mut [ThrottleRow]| {
-            each(&charges, rows, |charge, row| change(charge, row, at));
+            booked.give_back(rows, change);
             Ok(())
         };
-        if let Err(error) = self.write(&keys(&charges), &giving_back).await {
+        if let Err(error) = self.write(&booked.keys(), &giving_back).await {
             tracing::warn!(%error, "a booked try could not be given back");
         }
     }
@@ -329,7 +350,6 @@ fn throttled(kind: Kind, wait: Duration) -> SessionError {
     SessionError::Throttled(wait)
 }
 
-/// In their order, in which every transaction locks their rows.
 fn keys(charges: &[Charge]) -> Vec<String> {
     let mut keys: Vec<_> = charges.iter().map(|charge| charge.key.clone()).collect();
     keys.sort();

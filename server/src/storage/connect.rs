@@ -19,6 +19,7 @@ use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::postgres::{self, Server};
+use super::prepared::Prepared;
 use super::revocations::CHANNEL;
 use super::schema::{auth_events, locks, throttle, users};
 use super::sqlite::{self, Access, Inline, Sqlite};
@@ -475,18 +476,17 @@ impl Dialect for AsyncPgConnection {
     /// sorted, no two bookings wait for each other in a circle.
     async fn lock_throttle(&mut self, keys: &[String]) -> QueryResult<Vec<ThrottleRow>> {
         let unused: Vec<_> = keys.iter().cloned().map(ThrottleRow::unused).collect();
-        diesel::insert_into(throttle::table)
+        let locking = diesel::insert_into(throttle::table)
             .values(unused)
             .on_conflict(throttle::key)
             .do_update()
             .set(throttle::key.eq(excluded(throttle::key)))
-            .returning(ThrottleRow::as_returning())
-            .get_results(self)
-            .await
+            .returning(ThrottleRow::as_returning());
+        Prepared(locking).get_results(self).await
     }
 
     async fn save_throttle(&mut self, rows: Vec<ThrottleRow>) -> QueryResult<()> {
-        diesel::insert_into(throttle::table)
+        let saving = diesel::insert_into(throttle::table)
             .values(rows)
             .on_conflict(throttle::key)
             .do_update()
@@ -495,9 +495,7 @@ impl Dialect for AsyncPgConnection {
                 throttle::free_at.eq(excluded(throttle::free_at)),
                 throttle::forgotten_at.eq(excluded(throttle::forgotten_at)),
                 throttle::noted.eq(excluded(throttle::noted)),
-            ))
-            .execute(self)
-            .await
-            .map(|_| ())
+            ));
+        Prepared(saving).execute(self).await.map(|_| ())
     }
 }

@@ -169,6 +169,7 @@ mod marks;
 mod migrate;
 mod pools;
 mod postgres;
+mod prepared;
 mod recoveries;
 mod retries;
 mod revocations;

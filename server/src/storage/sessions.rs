@@ -4,9 +4,10 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::connect::Dialect;
+use super::prepared::Prepared;
 use super::revocations::revoke;
 use super::schema::{sessions, users};
-use super::{AuthEventRow, Denied, Revoked, Storage, StorageError, UserRow};
+use super::{AuthEventRow, Booking, Denied, Revoked, Storage, StorageError, UserRow};
 use crate::values::{Identity, Peer, Reason, Role, SessionId, Transport, UnixMillis, UserId};
 
 /// One signed-in device.
@@ -87,6 +88,10 @@ pub struct Opening<'a> {
     pub opened: AuthEventRow,
     /// Records that another session ended for it.
     pub ended: EndEvent<'a>,
+    /// The budgets that the try at the password was booked on, and what its success does to them.
+    pub budgets: &'a [String],
+    /// See `budgets`.
+    pub success: Booking<'a>,
 }
 
 /// One use of a refresh token.
@@ -138,22 +143,24 @@ pub struct NewNonce {
 /// Moves a session to the next generation; how many rows that were.
 macro_rules! advance {
     ($conn:expr, $rotation:expr) => {
-        diesel::update(sessions::table.find($rotation.id.to_string()))
-            .filter(sessions::nonce.eq($rotation.nonce))
-            .filter(sessions::generation.le($rotation.generation))
-            .filter(alive!($rotation.now))
-            .set((
-                sessions::generation.eq($rotation.generation + 1),
-                sessions::nonce_before.eq(None::<String>),
-                sessions::attempt_hash.eq(&$rotation.attempt_hash),
-                sessions::rotated_before_at.eq(sessions::rotated_at),
-                sessions::rotated_at.eq($rotation.now.0),
-                sessions::refresh_expires_at.eq($rotation.refresh_expires_at.0),
-                sessions::ip_address.eq($rotation.peer.ip.map(|ip| ip.to_string())),
-                sessions::user_agent.eq(&$rotation.peer.user_agent),
-            ))
-            .execute($conn)
-            .await
+        Prepared(
+            diesel::update(sessions::table.find($rotation.id.to_string()))
+                .filter(sessions::nonce.eq($rotation.nonce))
+                .filter(sessions::generation.le($rotation.generation))
+                .filter(alive!($rotation.now))
+                .set((
+                    sessions::generation.eq($rotation.generation + 1),
+                    sessions::nonce_before.eq(None::<String>),
+                    sessions::attempt_hash.eq(&$rotation.attempt_hash),
+                    sessions::rotated_before_at.eq(sessions::rotated_at),
+                    sessions::rotated_at.eq($rotation.now.0),
+                    sessions::refresh_expires_at.eq($rotation.refresh_expires_at.0),
+                    sessions::ip_address.eq($rotation.peer.ip.map(|ip| ip.to_string())),
+                    sessions::user_agent.eq(&$rotation.peer.user_agent),
+                )),
+        )
+        .execute($conn)
+        .await
     };
 }
 
@@ -177,6 +184,8 @@ impl Storage {
             max_per_user,
             opened,
             ended,
+            budgets,
+            success,
         } = opening;
         with_write!(self, |conn| {
             let user = conn.lock_user(&session.user_id).await?;
@@ -185,6 +194,11 @@ impl Storage {
             else {
                 return Ok(None);
             };
+            if !budgets.is_empty() {
+                let mut rows = conn.lock_throttle(budgets).await?;
+                success(&mut rows)?;
+                conn.save_throttle(rows).await?;
+            }
             let surplus: Vec<String> = sessions::table
                 .filter(sessions::user_id.eq(user.id.to_string()))
                 .filter(alive!(now))

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::connect::Dialect;
+use super::prepared::Prepared;
 use super::schema::throttle;
 use super::{AuthEventRow, Denied, Storage, StorageError};
 use crate::values::UnixMillis;
@@ -48,11 +49,12 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Unavailable`] when the database cannot be reached.
     pub async fn find_throttle(&self, keys: &[String]) -> Result<Vec<ThrottleRow>, StorageError> {
-        with_lookup!(self, |conn| throttle::table
-            .filter(throttle::key.eq_any(keys))
-            .select(ThrottleRow::as_select())
-            .load(conn)
-            .await)
+        with_lookup!(self, |conn| {
+            let used = throttle::table.filter(throttle::key.eq_any(keys));
+            Prepared(used.select(ThrottleRow::as_select()))
+                .load(conn)
+                .await
+        })
     }
 
     /// Changes the rows of `keys`, which are sorted, while nobody else can.

@@ -38,7 +38,6 @@ impl RequestIds {
 }
 
 impl RequestId {
-
     /// The id that a sender gave, where it is 1 to 128 of `A-Z a-z 0-9 . _ -`: nothing that could be mistaken for more than an
     /// id where it is read.
     pub fn parse(text: &str) -> Option<Self> {

@@ -97,7 +97,11 @@ async fn no_session_is_born_after_a_change_that_should_have_prevented_it() {
             .unwrap()
             .unwrap();
         let peer = Peer::default();
-        let open = || app.app.sessions.open(row.clone(), Transport::Body, &peer);
+        let sessions = &app.app.sessions;
+        // From no address, so no budget is used.
+        let booked = sessions.throttle().book_registration(None, &peer).await;
+        let booked = booked.unwrap();
+        let open = || sessions.open(row.clone(), Transport::Body, &peer, &booked);
         assert!(open().await.unwrap().is_some());
         app.database
             .execute("UPDATE users SET password_hash = 'changed meanwhile'")
