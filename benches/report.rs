@@ -13,6 +13,10 @@ use benches::{
 };
 use clap::Parser;
 
+/// That of the server: the limits must not be slower for another one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(name = "report")]
 struct Arguments {
@@ -49,11 +53,8 @@ fn main() -> Result<()> {
     for (name, measure) in goals::ALL {
         if is_wanted(name) {
             eprintln!("{name}");
-            report::add(
-                &bench.output(),
-                &bench.root,
-                measure(&bench).context(*name)?,
-            )?;
+            let measured = measure(&bench).context(*name)?;
+            report::add(&bench.output(), &bench.setting, measured)?;
         }
     }
     Ok(())

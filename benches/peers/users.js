@@ -1,5 +1,4 @@
-// What all peers share: their database, filled with the same users as Countersign's.
-import { readFileSync } from "node:fs";
+// What all peers share: their database.
 import Database from "better-sqlite3";
 
 /** Seconds. */
@@ -7,7 +6,7 @@ export const accessTtl = 15 * 60;
 export const refreshTtl = 7 * 24 * 60 * 60;
 
 /**
- * Opens the database that DATABASE names, and makes it from USERS (JSON lines) when it is empty.
+ * Opens the database that DATABASE names, which fill.js has filled.
  * Every answered write survives a power cut, as Countersign's do.
  */
 export function openDatabase() {
@@ -22,12 +21,5 @@ export function openDatabase() {
       token_hash TEXT PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users (id), expires_at INTEGER NOT NULL
     );
   `);
-  const insert = db.prepare(
-    "INSERT OR IGNORE INTO users (id, email, name, role, password_hash) VALUES (@id, @email, @name, @role, @passwordHash)",
-  );
-  const lines = readFileSync(process.env.USERS, "utf8").trim().split("\n");
-  db.transaction(() => {
-    for (const line of lines) insert.run(JSON.parse(line));
-  })();
   return db;
 }

@@ -135,14 +135,23 @@ impl World {
                 Kind::Express | Kind::ExpressTuned | Kind::Apollo => "node".into(),
             },
             peers: bench.root.join("benches/peers"),
-            users: self.users.clone(),
             keys: self.keys.clone(),
             folder,
         };
-        if kind == Kind::Countersign {
-            let nowhere = ([127, 0, 0, 1], 0).into();
-            let mut import = site.command(nowhere);
-            finish(import.args(["users", "import"]).arg(&self.users))?;
+        match kind {
+            Kind::Countersign => {
+                let nowhere = ([127, 0, 0, 1], 0).into();
+                let mut import = site.command(nowhere);
+                finish(import.args(["users", "import"]).arg(&self.users))?;
+            }
+            Kind::Express | Kind::ExpressTuned | Kind::Apollo => {
+                let mut fill = Command::new("node");
+                fill.arg(site.peers.join("fill.js"))
+                    .env("DATABASE", site.folder.join("users.db"))
+                    .env("USERS", &self.users);
+                finish(&mut fill)?;
+            }
+            Kind::Constant | Kind::Bare => {}
         }
         Ok(site)
     }
@@ -171,7 +180,6 @@ pub struct Site {
     pub kind: Kind,
     binary: PathBuf,
     peers: PathBuf,
-    users: PathBuf,
     keys: PathBuf,
     /// Of its database and its log.
     pub folder: PathBuf,
@@ -211,7 +219,6 @@ impl Site {
             .env("NODE_ENV", "production")
             .env("PORT", address.port().to_string())
             .env("DATABASE", self.folder.join("users.db"))
-            .env("USERS", &self.users)
             .env("JWT_SECRET", JWT_SECRET)
             .env("KEY", self.keys.join(KEY_FILE));
         if self.kind != Kind::Express {

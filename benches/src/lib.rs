@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
-use crate::report::Series;
+use crate::report::{Series, Setting};
 
 /// How the measurements are made, and with what.
 pub struct Bench {
@@ -30,6 +30,8 @@ pub struct Bench {
     pub round: Duration,
     /// Short rounds, to see whether all of it runs.
     pub is_quick: bool,
+    /// On what.
+    pub setting: Setting,
     /// Removed at the end; on the disk of the build, since a folder for temporary files may be in memory.
     folder: TempDir,
 }
@@ -53,6 +55,7 @@ impl Bench {
         let (rounds, seconds) = if is_quick { (3, 1) } else { (5, 4) };
         Ok(Self {
             folder: tempfile::tempdir_in(built)?,
+            setting: Setting::new(&root)?,
             binary,
             root,
             rounds,

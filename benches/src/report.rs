@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::{Sample, chart, median};
@@ -82,6 +82,43 @@ pub struct Goal {
     pub notes: Vec<String>,
 }
 
+/// On what is measured, looked up before anything is written.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Setting {
+    /// The day in UTC.
+    date: String,
+    /// Of the checkout; `-dirty` where it was changed since.
+    commit: String,
+    machine: String,
+    versions: String,
+}
+
+impl Setting {
+    /// That of the checkout at `root`, on this machine, today.
+    ///
+    /// # Errors
+    /// When a tool that tells of it is not there.
+    pub fn new(root: &Path) -> Result<Self> {
+        let mut describe = Command::new("git");
+        describe
+            .current_dir(root)
+            .args(["describe", "--always", "--dirty"]);
+        Ok(Self {
+            date: said(Command::new("date").args(["-u", "+%F"]))?,
+            commit: said(&mut describe)?,
+            machine: machine()?,
+            versions: versions(root)?,
+        })
+    }
+}
+
+/// The least and the greatest of all rounds.
+#[derive(Serialize, Deserialize)]
+struct Spread {
+    ours: (f64, f64),
+    reference: (f64, f64),
+}
+
 /// A goal in `latest.json`.
 #[derive(Serialize, Deserialize)]
 struct Entry {
@@ -95,28 +132,22 @@ struct Entry {
     #[serde(flatten)]
     wanted: Wanted,
     met: bool,
+    spread: Spread,
     title: String,
     unit: String,
     series: Vec<Series>,
     notes: Vec<String>,
-    date: String,
-    commit: String,
-    machine: String,
-    versions: String,
+    #[serde(flatten)]
+    setting: Setting,
 }
 
 impl Entry {
-    fn new(goal: Goal, root: &Path) -> Result<Self> {
+    fn new(goal: Goal, setting: Setting) -> Result<Self> {
         let medians: Vec<f64> = goal.series.iter().map(Series::median).collect();
         let [ours, reference, ..] = medians[..] else {
             anyhow::bail!("{} is compared with nothing", goal.goal);
         };
         let ratio = ours / reference;
-        let commit = said(
-            Command::new("git")
-                .current_dir(root)
-                .args(["describe", "--always", "--dirty"]),
-        )?;
         Ok(Self {
             goal: goal.goal.to_owned(),
             ours,
@@ -129,14 +160,15 @@ impl Entry {
                 Wanted::RatioAtMost(wanted) => ratio <= wanted,
                 Wanted::OursAtMost(wanted) => ours <= wanted,
             },
+            spread: Spread {
+                ours: goal.series[0].spread(),
+                reference: goal.series[1].spread(),
+            },
             title: goal.title.to_owned(),
             unit: goal.unit.to_owned(),
             series: goal.series,
             notes: goal.notes,
-            date: said(Command::new("date").args(["-u", "+%F"]))?,
-            commit,
-            machine: machine()?,
-            versions: versions(root)?,
+            setting,
         })
     }
 
@@ -158,8 +190,7 @@ impl Entry {
             goal,
             title,
             unit,
-            date,
-            commit,
+            setting: Setting { date, commit, .. },
             ..
         } = self;
         format!(
@@ -179,19 +210,23 @@ impl Entry {
         } = self;
         let mut text = format!(
             "\n### {goal}\n\n{title}, in {unit}.\n\n![{title}]({goal}.svg)\n\n\
-             | | median | least to most of {} rounds | processor time of the server for one, µs |\n|---|--:|--:|--:|\n",
+             | | median | least to most of {} rounds | processor time of the server for one, µs | share of a core |\n|---|--:|--:|--:|--:|\n",
             self.series.first().map_or(0, |ours| ours.values.len()),
         );
         for series in &self.series {
             let (least, most) = series.spread();
-            let cpu = match &series.cpu_micros[..] {
-                [] => "–".to_owned(),
-                micros => number(median(micros)),
+            let (cpu, share) = match &series.cpu_micros[..] {
+                [] => ("–".to_owned(), "–".to_owned()),
+                micros => {
+                    let each = series.values.iter().zip(micros);
+                    let shares: Vec<f64> = each.map(|(rate, micros)| rate * micros / 1e4).collect();
+                    (number(median(micros)), format!("{:.0} %", median(&shares)))
+                }
             };
             let (name, median) = (&series.name, number(series.median()));
             let _ = writeln!(
                 text,
-                "| {name} | {median} | {} to {} | {cpu} |",
+                "| {name} | {median} | {} to {} | {cpu} | {share} |",
                 number(least),
                 number(most)
             );
@@ -208,7 +243,7 @@ impl Entry {
 ///
 /// # Errors
 /// When the folder cannot be written, or holds something else.
-pub fn add(folder: &Path, root: &Path, goals: Vec<Goal>) -> Result<()> {
+pub fn add(folder: &Path, setting: &Setting, goals: Vec<Goal>) -> Result<()> {
     fs::create_dir_all(folder)?;
     let path = folder.join("latest.json");
     let mut entries: Vec<Entry> = match fs::read(&path) {
@@ -216,7 +251,7 @@ pub fn add(folder: &Path, root: &Path, goals: Vec<Goal>) -> Result<()> {
         Err(_) => Vec::new(),
     };
     for goal in goals {
-        let entry = Entry::new(goal, root)?;
+        let entry = Entry::new(goal, setting.clone())?;
         eprint!("{}", entry.row());
         match entries.iter_mut().find(|other| other.goal == entry.goal) {
             Some(older) => *older = entry,
@@ -249,7 +284,13 @@ fn generated(entries: &[Entry]) -> String {
     text.extend(entries.iter().map(Entry::row));
     let mut machines: Vec<String> = Vec::new();
     for entry in entries {
-        let machine = format!("\n{}: {}. {}.\n", entry.date, entry.machine, entry.versions);
+        let Setting {
+            date,
+            machine,
+            versions,
+            ..
+        } = &entry.setting;
+        let machine = format!("\n{date}: {machine}. {versions}.\n");
         if !machines.contains(&machine) {
             text.push_str(&machine);
             machines.push(machine);
@@ -305,12 +346,32 @@ fn machine() -> Result<String> {
     ))
 }
 
+/// Of those that we are made of, what the time goes to.
+const CRATES: [&str; 7] = [
+    "server",
+    "axum",
+    "async-graphql",
+    "diesel",
+    "libsqlite3-sys",
+    "jsonwebtoken",
+    "argon2",
+];
+
 /// Of what the contestants are made.
 fn versions(root: &Path) -> Result<String> {
     let mut versions = vec![
         said(Command::new("rustc").arg("--version"))?,
         format!("Node {}", said(Command::new("node").arg("--version"))?),
     ];
+    if let Some(bin) = xtask::tools::postgres() {
+        versions.push(said(Command::new(bin.join("postgres")).arg("--version"))?);
+    }
+    let lock = fs::read_to_string(root.join("Cargo.lock"))?;
+    for name in CRATES {
+        let entry = lock.split_once(&format!("name = \"{name}\"\nversion = \""));
+        let version = entry.and_then(|(_, rest)| rest.split_once('"'));
+        versions.extend(version.map(|(version, _)| format!("{name} {version}")));
+    }
     let peers = root.join("benches/peers");
     let package = |path: &Path| -> Result<serde_json::Value> {
         Ok(serde_json::from_slice(&fs::read(
@@ -336,6 +397,7 @@ fn said(command: &mut Command) -> Result<String> {
     let output = command
         .output()
         .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    ensure!(output.status.success(), "{output:?}");
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 

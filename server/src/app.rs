@@ -168,7 +168,7 @@ impl App {
             storage,
             readiness,
             clock,
-            request_ids: Arc::new(RequestIds::new(u128::from_be_bytes(random(&*rng)))),
+            request_ids: Arc::new(RequestIds::new(u64::from_be_bytes(random(&*rng)))),
         }))
     }
 

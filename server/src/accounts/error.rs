@@ -72,3 +72,14 @@ pub enum AccountError {
     #[error("{0}")]
     Internal(String),
 }
+
+impl AccountError {
+    /// Whether the connection to the database was lost, so that what was written may stand all the same.
+    pub(super) fn is_of_a_lost_connection(&self) -> bool {
+        matches!(
+            self,
+            Self::Storage(StorageError::Lost(_))
+                | Self::Session(SessionError::Storage(StorageError::Lost(_)))
+        )
+    }
+}

@@ -280,22 +280,23 @@ impl Accounts {
             return Err(AccountError::BadCredentials);
         };
         let disabled = user.disabled_at.is_some();
-        if let Some(booked) = &verified
-            && !disabled
-            && let Some(user) = self.upgraded(user, password).await?
-        {
-            let hash = user.password_hash.clone();
-            let opening = self
-                .sessions
-                .open(user, sign_in.transport, sign_in.peer, booked);
-            if let Some(grant) = opening.await? {
-                self.end_replaced(sign_in).await;
-                return Ok(self.on_device(grant, device, &hash));
-            }
-        }
         let was_right = verified.is_some();
         if let Some(booked) = verified {
-            self.sessions.throttle().succeeded(booked).await;
+            let opened = match disabled {
+                false => self.open(user, password, &booked, device, sign_in).await,
+                true => Ok(None),
+            };
+            let throttle = self.sessions.throttle();
+            match opened {
+                Ok(Some(grant)) => return Ok(grant),
+                Ok(None) => throttle.succeeded(booked).await,
+                // It may stand all the same, and then what was booked is given back already.
+                Err(error) if error.is_of_a_lost_connection() => return Err(error),
+                Err(error) => {
+                    throttle.undo(booked).await;
+                    return Err(error);
+                }
+            }
         }
         self.storage
             .insert_event(event(AuthEventKind::LoginFailed))
@@ -305,6 +306,30 @@ impl Accounts {
         } else {
             AccountError::BadCredentials
         })
+    }
+
+    /// The session that the right password opens, and gives back what was `booked` for it; `None` when the account has changed
+    /// since.
+    async fn open(
+        &self,
+        user: UserRow,
+        password: &Secret,
+        booked: &Booked,
+        device: Option<&str>,
+        sign_in: &SignIn<'_>,
+    ) -> Result<Option<Grant>, AccountError> {
+        let Some(user) = self.upgraded(user, password).await? else {
+            return Ok(None);
+        };
+        let hash = user.password_hash.clone();
+        let opening = self
+            .sessions
+            .open(user, sign_in.transport, sign_in.peer, booked);
+        let Some(grant) = opening.await? else {
+            return Ok(None);
+        };
+        self.end_replaced(sign_in).await;
+        Ok(Some(self.on_device(grant, device, &hash)))
     }
 
     /// What was booked for the try, to be given back with what it leads to, if the password is the one that was hashed into

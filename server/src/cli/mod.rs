@@ -87,7 +87,7 @@ struct Global {
     /// The address to serve at [default: 127.0.0.1:4000]
     #[arg(long, global = true, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// The folder of the built demo and GraphiQL [default: web-demo/dist]
+    /// The folder of the built demo and GraphiQL, or off [default: those in the binary, else web-demo/dist]
     #[arg(long, global = true, value_name = "FOLDER")]
     assets: Option<String>,
     /// Write results, and what went wrong, as JSON: one object a line

@@ -52,8 +52,12 @@ impl Settings {
             };
             changes.applied.push(key.clone());
         }
-        if self.http.tls.is_some() && self.http.tls != new.http.tls {
-            changes.applied.push("http.tls_cert".to_owned());
+        let certificate = "http.tls_cert".to_owned();
+        if self.http.tls.is_some()
+            && self.http.tls != new.http.tls
+            && !changes.applied.contains(&certificate)
+        {
+            changes.applied.push(certificate);
         }
         let mut http = HttpSettings {
             listen: self.http.listen,

@@ -91,7 +91,8 @@ impl Documents {
 
     fn read(&self, text: &str) -> Result<Arc<Document>, ServerError> {
         let document = Arc::new(Document::new(read_document(text, &self.settings)?));
-        if text.len() <= MAX_TEXT_BYTES {
+        // What has a text in it is seldom asked again, and the text may be a password.
+        if text.len() <= MAX_TEXT_BYTES && !text.contains('"') {
             self.known.insert(text.to_owned(), Arc::clone(&document));
         }
         Ok(document)

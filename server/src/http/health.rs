@@ -16,6 +16,8 @@ const READINESS: &str = "/readyz";
 const METRICS: &str = "/metrics";
 /// All of them. They are asked again and again.
 pub const PATHS: [&str; 3] = [HEALTH, READINESS, METRICS];
+/// Those that balancers and probes ask by address, whatever the server is called.
+pub const PROBES: &[&str] = &[HEALTH, READINESS];
 
 /// `/healthz`: 200 while the process runs. `/readyz`: 200 while it can serve, else 503 with the reason.
 pub fn router() -> Router<Arc<App>> {

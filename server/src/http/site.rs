@@ -45,8 +45,8 @@ const POLICY: HeaderValue = HeaderValue::from_static(assets::BARE_POLICY);
 pub struct Site {
     routes: Router,
     app: Arc<App>,
-    /// Whether it is only answered to the names that the configuration allows.
-    is_public: bool,
+    /// The paths that are answered whatever name the server is asked by; `None`: all of them.
+    nameless: Option<&'static [&'static str]>,
 }
 
 impl Site {
@@ -55,7 +55,10 @@ impl Site {
         Self {
             routes: super::public_routes(app).with_state(Arc::clone(app)),
             app: Arc::clone(app),
-            is_public: true,
+            nameless: Some(match app.settings.ops_listen {
+                None => health::PROBES,
+                Some(_) => &[],
+            }),
         }
     }
 
@@ -65,7 +68,7 @@ impl Site {
         Self {
             routes: routes.with_state(Arc::clone(app)),
             app: Arc::clone(app),
-            is_public: false,
+            nameless: None,
         }
     }
 
@@ -90,9 +93,9 @@ impl Site {
         if let Some(refused) = requests::refuse(&request) {
             return refused.into_response();
         }
-        // Balancers and probes ask by address.
-        if self.is_public
-            && !health::PATHS.contains(&request.uri().path())
+        if self
+            .nameless
+            .is_some_and(|paths| !paths.contains(&request.uri().path()))
             && let Some(refused) = hosts::refuse_foreign(&self.app.settings, &request)
         {
             return refused;
@@ -106,7 +109,9 @@ impl Site {
     }
 
     fn add_headers(&self, headers: &mut HeaderMap) {
-        headers.extend(HEADERS);
+        for (name, value) in HEADERS {
+            headers.insert(name, value);
+        }
         headers.entry(CONTENT_SECURITY_POLICY).or_insert(POLICY);
         if self.app.settings.http.public_url.scheme() == "https" {
             headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);

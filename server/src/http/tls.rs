@@ -120,7 +120,8 @@ fn is_read_only(path: &Path) -> bool {
 #[derive(Clone)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,
-    certificate: CertificateDer<'static>,
+    /// The server's own, then those that signed it.
+    certificates: Vec<CertificateDer<'static>>,
     expires_at: UnixMillis,
     files: [PathBuf; 2],
 }
@@ -132,7 +133,7 @@ impl ServerTls {
     /// [`TlsError`] when the key is another certificate's, or none that can sign.
     pub fn new(chain: Chain, key: PrivateKey) -> Result<Self, TlsError> {
         let [chain_path, key_path] = [chain.path, key.path];
-        let certificate = chain.certificates[0].clone();
+        let certificates = chain.certificates.clone();
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| {
@@ -150,7 +151,7 @@ impl ServerTls {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
             config: Arc::new(config),
-            certificate,
+            certificates,
             expires_at: chain.expires_at,
             files: [chain_path, key_path],
         })
@@ -172,7 +173,7 @@ impl ServerTls {
 
     /// Whether the certificate is one for `host`: a name, or an address without brackets.
     pub fn is_for(&self, host: &str) -> bool {
-        let parsed = ParsedCertificate::try_from(&self.certificate);
+        let parsed = ParsedCertificate::try_from(&self.certificates[0]);
         let name = ServerName::try_from(host);
         parsed.is_ok_and(|parsed| name.is_ok_and(|name| verify_server_name(&parsed, &name).is_ok()))
     }
@@ -182,10 +183,10 @@ impl ServerTls {
     }
 }
 
-/// Of the same certificate.
+/// Of the same certificates.
 impl PartialEq for ServerTls {
     fn eq(&self, other: &Self) -> bool {
-        self.certificate == other.certificate
+        self.certificates == other.certificates
     }
 }
 

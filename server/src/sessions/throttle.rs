@@ -92,7 +92,7 @@ impl Booked {
         change: fn(&Charge, &mut ThrottleRow, UnixMillis),
     ) {
         each(&self.charges, rows, |charge, row| {
-            change(charge, row, self.at)
+            change(charge, row, self.at);
         });
     }
 }

@@ -194,11 +194,6 @@ impl Storage {
             else {
                 return Ok(None);
             };
-            if !budgets.is_empty() {
-                let mut rows = conn.lock_throttle(budgets).await?;
-                success(&mut rows)?;
-                conn.save_throttle(rows).await?;
-            }
             let surplus: Vec<String> = sessions::table
                 .filter(sessions::user_id.eq(user.id.to_string()))
                 .filter(alive!(now))
@@ -217,6 +212,12 @@ impl Storage {
                 .execute(conn)
                 .await?;
             conn.insert_event(opened.clone()).await?;
+            // Last: all who sign in from the same address wait for these rows.
+            if !budgets.is_empty() {
+                let mut rows = conn.lock_throttle(budgets).await?;
+                success(&mut rows)?;
+                conn.save_throttle(rows).await?;
+            }
             Ok(Some((user, ended.len())))
         })
     }

@@ -165,7 +165,7 @@ impl Turn {
             | StorageError::Refused(_)),
         ) = outcome
         {
-            batch.tell(&Err(error.clone()));
+            batch.tell(&Err(broken_off()));
             return Err(error);
         }
         let (tell, told) = oneshot::channel();
@@ -178,12 +178,14 @@ impl Turn {
             drop(place);
         }
         // What was refused may have been so for what another member wrote: it waits as well.
-        told.await.unwrap_or_else(|_| {
-            let why = "a transaction beside this one was broken off";
-            Err(StorageError::Unavailable(why.to_owned()))
-        })?;
+        told.await.unwrap_or_else(|_| Err(broken_off()))?;
         outcome
     }
+}
+
+/// What those are told whose transaction was rolled back for another one's fault.
+fn broken_off() -> StorageError {
+    StorageError::Unavailable("a transaction beside this one was broken off".to_owned())
 }
 
 impl Batch {

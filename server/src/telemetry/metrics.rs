@@ -58,7 +58,7 @@ const COUNTERS: [Described; 10] = [
     ),
     (
         "countersign_sessions_ended_total",
-        "Sessions that were ended by this node, by reason. Those that expire or go with their account are not counted.",
+        "Sessions that were ended by this node, by reason. Those that expire or go with their account are not counted; what is tried again counts again.",
     ),
     (
         "countersign_throttled_total",
@@ -66,7 +66,7 @@ const COUNTERS: [Described; 10] = [
     ),
     (
         "countersign_auth_events_total",
-        "Lines that were written to the audit trail, by kind.",
+        "Lines that were written to the audit trail, by kind; what is tried again counts again.",
     ),
 ];
 

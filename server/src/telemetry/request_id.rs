@@ -1,6 +1,7 @@
 //! The id of the request that is being answered: what is logged meanwhile carries it.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,22 +19,27 @@ pub struct RequestId(Arc<str>);
 /// Gives requests ids of our own.
 #[derive(Debug)]
 pub struct RequestIds {
-    first: u128,
+    process: u64,
     given: AtomicU64,
+    hasher: RandomState,
 }
 
 impl RequestIds {
-    /// Begins with `first`. Where that is random, no other process gives the same ids.
-    pub fn new(first: u128) -> Self {
-        let given = AtomicU64::new(0);
-        Self { first, given }
+    /// Those of one process, which has a random number.
+    pub fn new(process: u64) -> Self {
+        Self {
+            process,
+            given: AtomicU64::new(0),
+            hasher: RandomState::new(),
+        }
     }
 
-    /// The next id: 32 hexadecimal digits. It is no secret, so it need not be random each time.
+    /// The next id: 32 hexadecimal digits. It is no secret, so it need not be random each time; a plain count would tell strangers
+    /// how many requests there are.
     pub fn next(&self) -> RequestId {
         let given = self.given.fetch_add(1, Ordering::Relaxed);
-        let number = self.first.wrapping_add(given.into());
-        RequestId(format!("{number:032x}").into())
+        let hash = self.hasher.hash_one(given);
+        RequestId(format!("{:016x}{hash:016x}", self.process).into())
     }
 }
 

@@ -356,6 +356,8 @@ async fn every_name_that_a_request_gives_is_one_of_ours() {
             "421",
         ),
         (jwks, "Host: auth.example.com, evil.example\r\n", "421"),
+        ("/metrics", "Host: evil.example\r\n", "421"),
+        ("/healthz", "Host: evil.example\r\n", "200"),
         (jwks, "Host: auth.example.com.\r\n", "421"),
         (jwks, "Host: auth.example.com.evil.example\r\n", "421"),
         (jwks, "Host: evil-auth.example.com\r\n", "421"),
