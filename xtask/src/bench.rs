@@ -5,10 +5,10 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::{
+    npm,
     process::{self, Running},
     project::Project,
     steps::Steps,
-    tools,
 };
 
 /// Arguments of `cargo xtask bench`.
@@ -31,11 +31,9 @@ pub(crate) fn run(project: &Project, mut steps: Steps, options: &Options) -> Res
         report => {
             steps.expect(1);
             // Not of the workspace: nobody who does not measure them should install them.
-            let mut install = project.command("npm", "install --no-audit --no-fund");
-            install.current_dir(project.root.join("benches/peers"));
+            let peers = project.root.join("benches/peers");
             steps.step("the peers' npm packages", |step| {
-                tools::require_node()?;
-                step.run(install)
+                npm::install_in(project, &peers, step)
             })?;
             let mut bench = project.command("cargo", "run --release --package benches --");
             bench.args(report.map_or(&[][..], |(_, arguments)| arguments));

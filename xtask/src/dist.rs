@@ -29,7 +29,7 @@ const LARGEST: u64 = 25_000_000;
 /// A table of addresses to be set at the start, packed: 0.8 MB of zeros less (binutils 2.38 or newer; others leave it as it is).
 const PACKED: &str = "-Clink-arg=-Wl,-z,pack-relative-relocs";
 
-/// What stands beside the binary in the archive.
+/// What stands beside the binary in the archive, of what is committed.
 const BESIDE: [&str; 5] = [
     "LICENSE-APACHE",
     "LICENSE-MIT",
@@ -71,7 +71,7 @@ pub(crate) fn run(project: &Project, mut steps: Steps, options: &Options) -> Res
         demo::build_pages(project, step)
     })?;
     let binary = steps.step("server", |step| release.build(project, step))?;
-    steps.step("archive", |step| release.pack(project, step, &binary))?;
+    steps.step("archive", |_| release.pack(project, &binary))?;
     steps.step("list of components and checksums", |step| {
         sbom::write(project, step)?;
         release.describe(project)
@@ -97,7 +97,7 @@ fn reproduce(project: &Project, steps: &mut Steps, release: &Release) -> Result<
                 npm::build(copy, step)?;
                 demo::build_pages(copy, step)?;
                 let binary = release.build(copy, step)?;
-                release.pack(copy, step, &binary)?;
+                release.pack(copy, &binary)?;
                 let archive = folder(copy).join(release.archive());
                 process::output(Command::new("sha256sum").arg("--").arg(archive))
             })
@@ -119,6 +119,8 @@ struct Release {
     target: String,
     /// Seconds since 1970: the time that files and pages are said to be of (reproducible-builds.org, `SOURCE_DATE_EPOCH`).
     date: String,
+    /// The files of `BESIDE`, from the root of the checkout.
+    beside: Vec<String>,
 }
 
 impl Release {
@@ -134,6 +136,7 @@ impl Release {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             target: format!("{}-unknown-linux-musl", env::consts::ARCH),
             date,
+            beside: committed(project, &BESIDE)?,
         })
     }
 
@@ -191,7 +194,7 @@ impl Release {
     }
 
     /// Puts the binary and its archive into the folder.
-    fn pack(&self, project: &Project, step: &Step, binary: &Path) -> Result<()> {
+    fn pack(&self, project: &Project, binary: &Path) -> Result<()> {
         let folder = folder(project);
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
@@ -204,13 +207,7 @@ impl Release {
         let root = staging.path().join(self.name());
         fs::create_dir(&root)?;
         fs::copy(binary, root.join("countersign"))?;
-        for name in BESIDE {
-            let mut copy = project.command("cp", "--recursive");
-            step.run({
-                copy.arg(name).arg(&root);
-                copy
-            })?;
-        }
+        copy_files(&self.beside, &project.root, &root)?;
         share(binary, &root.join("share"))?;
         self.archive_of(project, staging.path())
     }
@@ -256,6 +253,29 @@ impl Release {
     }
 }
 
+/// The files at or below `names` in the last commit. Others stay where they are: an operator keeps secrets in `deploy/secrets`.
+fn committed(project: &Project, names: &[&str]) -> Result<Vec<String>> {
+    let mut list = project.command("git", "ls-tree -r -z --name-only HEAD --");
+    let listed = process::output(list.args(names))?;
+    let files: Vec<_> = listed.split_terminator('\0').map(str::to_owned).collect();
+    for name in names {
+        if !files.iter().any(|file| Path::new(file).starts_with(name)) {
+            bail!("{name} is not in the last commit");
+        }
+    }
+    Ok(files)
+}
+
+/// Copies `files`, with their folders, from one folder to another.
+fn copy_files(files: &[String], from: &Path, to: &Path) -> Result<()> {
+    for file in files {
+        let copied = to.join(file);
+        fs::create_dir_all(copied.parent().context("a file without a folder")?)?;
+        fs::copy(from.join(file), copied).with_context(|| format!("cannot pack {file}"))?;
+    }
+    Ok(())
+}
+
 /// Completions and manual pages, where shells and `man` look for them below `/usr` and `/usr/local`.
 fn share(binary: &Path, share: &Path) -> Result<()> {
     for (shell, file) in [
@@ -287,4 +307,34 @@ fn check(step: &Step, binary: &Path) -> Result<()> {
     let version = process::output(Command::new(binary).arg("--version").env_clear())?;
     step.note(&format!("{version}: {size} bytes, linked statically"));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_committed_is_not_packed() {
+        let checkout = tempfile::tempdir().unwrap();
+        let project = Project {
+            root: checkout.path().to_owned(),
+            target: checkout.path().join("target"),
+        };
+        let git = |arguments: &str| process::output(&mut project.command("git", arguments));
+        fs::create_dir_all(project.root.join("deploy/secrets")).unwrap();
+        fs::write(project.root.join("README.md"), "read").unwrap();
+        fs::write(project.root.join("deploy/compose.yaml"), "services").unwrap();
+        git("init --quiet").unwrap();
+        git("add .").unwrap();
+        git("-c user.name=t -c user.email=t@example.com -c commit.gpgsign=false commit --quiet -m all").unwrap();
+        fs::write(project.root.join("deploy/secrets/keys-secret"), "secret").unwrap();
+
+        let packed = tempfile::tempdir().unwrap();
+        let files = committed(&project, &["README.md", "deploy"]).unwrap();
+        copy_files(&files, &project.root, packed.path()).unwrap();
+        assert_eq!(files, ["README.md", "deploy/compose.yaml"]);
+        assert!(packed.path().join("deploy/compose.yaml").exists());
+        assert!(!packed.path().join("deploy/secrets").exists());
+        assert!(committed(&project, &["LICENSE"]).is_err(), "a slip");
+    }
 }

@@ -115,24 +115,34 @@ fn integrity(project: &Project) -> Result<String> {
     Ok(integrity.context("npm names no integrity")?.to_owned())
 }
 
-/// Installs what `package-lock.json` names, unless it is there.
+/// Installs what the project's `package-lock.json` names, unless it is there.
+pub(crate) fn install(project: &Project, step: &Step) -> Result<()> {
+    install_in(project, &project.root, step)
+}
+
+/// Installs what the `package-lock.json` of a folder names, unless it is there.
 ///
 /// By `npm install` and not by `npm ci`: that refuses a lock file without the optional packages of
 /// all other systems, and not every registry has them all. What `npm ci` promises is checked after.
-pub(crate) fn install(project: &Project, step: &Step) -> Result<()> {
+pub(crate) fn install_in(project: &Project, folder: &Path, step: &Step) -> Result<()> {
     tools::require_node()?;
-    let wanted = locked_versions(&project.root.join("package-lock.json"))
+    let wanted = locked_versions(&folder.join("package-lock.json"))
         .context("cannot read package-lock.json")?;
     let is_installed = || {
-        locked_versions(&project.root.join("node_modules/.package-lock.json"))
+        locked_versions(&folder.join("node_modules/.package-lock.json"))
             .is_ok_and(|installed| satisfies(&installed, &wanted))
     };
     if is_installed() {
         return Ok(());
     }
-    step.run(project.command("npm", "install --no-save --no-audit --no-fund"))?;
+    let mut install = project.command("npm", "install --no-save --no-audit --no-fund");
+    install.current_dir(folder);
+    step.run(install)?;
     if !is_installed() {
-        bail!("package-lock.json does not fit package.json: run `npm install`, and commit both");
+        bail!(
+            "package-lock.json does not fit package.json in {}: run `npm install` there, and commit both",
+            folder.display()
+        );
     }
     Ok(())
 }
