@@ -19,11 +19,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use axum::{Router, extract::Request};
 use countersign::{
     accounts::NewAccount,
     app::App,
     config::{Flags, Settings},
-    http,
+    http::Site,
     values::{Role, Secret},
 };
 use reqwest::Client;
@@ -76,8 +77,13 @@ impl Server {
             let imported = app.accounts.import(&[line.unwrap().user]).await.unwrap();
             assert!(imported[0].is_ok());
         }
-        let service = http::public_router(Arc::clone(&app))
-            .into_make_service_with_connect_info::<SocketAddr>();
+        let site = Arc::new(Site::public(&app));
+        let answer = move |request: Request| {
+            let site = Arc::clone(&site);
+            async move { site.answer(request).await }
+        };
+        let router = Router::new().fallback(answer);
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         Self {
             endpoint: format!("http://{address}/graphql"),

@@ -217,6 +217,7 @@ impl Entry {
             let (least, most) = series.spread();
             let (cpu, share) = match &series.cpu_micros[..] {
                 [] => ("–".to_owned(), "–".to_owned()),
+                micros if !unit.ends_with("/s") => (number(median(micros)), "–".to_owned()),
                 micros => {
                     let each = series.values.iter().zip(micros);
                     let shares: Vec<f64> = each.map(|(rate, micros)| rate * micros / 1e4).collect();

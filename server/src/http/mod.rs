@@ -26,6 +26,7 @@ use axum::routing::get;
 pub use cookies::value as cookie_value;
 use observe::REQUEST_ID;
 pub use server::{Served, serve};
+pub use site::Site;
 pub use tls::{Chain, EXPIRES_SOON, PrivateKey, ServerTls, TlsError};
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
