@@ -12,6 +12,9 @@ export default defineConfig({
   outputDir: soak ? "test-results/soak" : "test-results/browser",
   reporter: [["list"]],
   forbidOnly: true,
+  // Many tests wait for what happens at a time; a machine that stood still in between is no fault of theirs. What passes only then is
+  // told as flaky.
+  retries: 1,
   fullyParallel: false,
   workers: 2,
   timeout: 60_000,

@@ -123,7 +123,7 @@ impl Part {
                 demo::build_pages(project, step)?;
                 run("npm", "run build -w examples/web")?;
                 build_server(project, step)?;
-                let mut tests = project.command("npm", "test -w web-demo");
+                let mut tests = project.command("npm", "--silent test -w web-demo");
                 tests.env("COUNTERSIGN_BIN", project.server("debug"));
                 tests.env("CHROMIUM_PATH", &tools.chromium);
                 step.run(tests)
