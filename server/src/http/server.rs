@@ -62,6 +62,10 @@ impl Served {
     /// What is served at the public address.
     pub fn public(app: &Arc<App>) -> Self {
         let http = &app.settings.http;
+        if let Some(tls) = &http.tls {
+            let expires_at = tls.expires_at().as_secs();
+            gauge!("countersign_tls_certificate_expiry_timestamp_seconds").set(expires_at as f64);
+        }
         Self {
             site: Site::public(app),
             connections: http.connections,

@@ -70,7 +70,7 @@ const COUNTERS: [Described; 10] = [
     ),
 ];
 
-const GAUGES: [Described; 14] = [
+const GAUGES: [Described; 15] = [
     ("countersign_build_info", "1, with the version as a label."),
     (
         "countersign_ready",
@@ -120,6 +120,10 @@ const GAUGES: [Described; 14] = [
     (
         "countersign_key_rotation_seconds",
         "In how long the next key is made, by purpose; missing where keys are not rotated by themselves.",
+    ),
+    (
+        "countersign_tls_certificate_expiry_timestamp_seconds",
+        "When the TLS certificate expires, in seconds since 1970; missing where the server speaks no TLS.",
     ),
 ];
 

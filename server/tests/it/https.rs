@@ -24,6 +24,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::command_line::text;
 use crate::crash::{Server, free_port};
+use crate::metrics::{scrape, value};
 use crate::reload::{hang_up, until};
 use crate::support::Database;
 
@@ -256,6 +257,30 @@ async fn a_new_certificate_is_taken_over_while_connections_are_open() {
         log()
     );
     assert!(is_new().await);
+}
+
+#[tokio::test]
+async fn a_certificate_that_expires_soon_is_told_of() {
+    let server = Https::start(&[]).await;
+    let origin = &server.server.origin;
+    let days = async || {
+        let metrics = scrape(origin).await;
+        let expires_at = value(
+            &metrics,
+            "countersign_tls_certificate_expiry_timestamp_seconds",
+        );
+        (expires_at - node_time().as_secs() as f64) / DAY as f64
+    };
+    assert!((89.0..=90.0).contains(&days().await));
+    let log = || fs::read_to_string(server.path("log")).unwrap();
+    assert!(!log().contains("renew it"), "{}", log());
+
+    let (new, key) = certificate(-1, 3);
+    write(&server.path("cert.pem"), &new, 0o600);
+    write(&server.path("key.pem"), &key, 0o600);
+    hang_up(&server.server.process);
+    assert!(until(async || days().await < 4.0).await);
+    assert!(until(async || log().contains("hours: renew it")).await);
 }
 
 #[test]
