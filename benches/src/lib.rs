@@ -105,6 +105,15 @@ impl Bench {
     }
 }
 
+/// How many passwords our server hashes at once where it sees all cores: one core is left to everything else.
+///
+/// # Errors
+/// When the system does not tell how many there are.
+pub fn hashing_threads() -> Result<usize> {
+    let cores = std::thread::available_parallelism()?.get();
+    Ok((cores - 1).max(1))
+}
+
 /// The middle one, or the mean of the two in the middle; NaN of nothing.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();

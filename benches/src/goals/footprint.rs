@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::thread::{available_parallelism, sleep};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -12,7 +12,7 @@ use crate::contest::{CONNECTIONS, Kind, Site, World, against_best_peer};
 use crate::load::{Caller as _, body, closed};
 use crate::report::{Goal, Series, Wanted};
 use crate::servers::{Cores, Server};
-use crate::{Bench, Sample, median};
+use crate::{Bench, Sample, hashing_threads, median};
 
 const MIB: f64 = 1_048_576.0;
 /// A start is over in this or never.
@@ -103,7 +103,7 @@ pub(super) fn storm(bench: &Bench) -> Result<Vec<Goal>> {
         closed(Cores::Both, server.address, logins, bench.round * 2)?;
         Ok(sample(server.peak_memory()? as f64 / MIB))
     })?;
-    let threads = available_parallelism()?.get() as f64;
+    let threads = hashing_threads()? as f64;
     let wanted = (idle.median() + threads * HASH + 15.0).round();
     Ok(vec![Goal {
         goal: "storm-memory",

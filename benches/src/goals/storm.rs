@@ -14,7 +14,7 @@ use crate::contest::{CONNECTIONS, Contestant, Kind, World, against_best_peer};
 use crate::load::{closed, paced};
 use crate::report::{Goal, Wanted, number};
 use crate::servers::Cores;
-use crate::{Bench, Sample, median};
+use crate::{Bench, Sample, hashing_threads, median};
 
 /// 100 a second.
 const EVERY: Duration = Duration::from_millis(10);
@@ -55,7 +55,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Goal>> {
         contestant: constant,
         served: Vec::new(),
     };
-    contestants.push(("a constant, beside two threads that hash", limit));
+    contestants.push(("a constant, beside threads that hash", limit));
     let series = bench.alternate(&mut contestants, |stormed| stormed.round(bench.round * 2))?;
     let signing_in = contestants.split_last().map_or(&[][..], |(_, most)| most);
     let notes = signing_in.iter().map(|(name, stormed)| stormed.note(name));
@@ -115,14 +115,15 @@ fn sign_in(address: SocketAddr, logins: Vec<Login>, time: Duration) -> Result<(f
     Ok((rate, logins))
 }
 
-/// Hashes on two threads that give way to all others.
+/// Hashes on as many threads as our server does, which give way to all others.
 fn burn(time: Duration) -> Result<()> {
     let hashing = || {
         setpriority_process(Some(gettid()), NICE)?;
         hash(time).map(drop)
     };
+    let threads = hashing_threads()?;
     thread::scope(|scope| {
-        let threads = [scope.spawn(hashing), scope.spawn(hashing)];
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(hashing)).collect();
         threads.into_iter().try_for_each(|thread| {
             let done = thread.join();
             done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -12,7 +12,7 @@ const LEAST_WORK: u64 = 7_168 * 5;
 /// Passwords. The defaults are those of the OWASP Password Storage Cheat Sheet.
 #[derive(Clone, Debug)]
 pub struct PasswordSettings {
-    /// `COUNTERSIGN_PASSWORDS__THREADS`: how many passwords are hashed at once.
+    /// `COUNTERSIGN_PASSWORDS__THREADS`: how many passwords are hashed at once. By default one core is left free, if there are several.
     pub threads: usize,
     /// `COUNTERSIGN_PASSWORDS__QUEUE`: how many more may wait; what does not fit is told to come again.
     pub queue: usize,
@@ -32,7 +32,7 @@ impl PasswordSettings {
     pub(super) fn read(source: &mut Source, development: bool) -> Self {
         let least = if development { 8 } else { 7_168 };
         let settings = Self {
-            threads: source.number("passwords.threads", cores(), 1..=256),
+            threads: source.number("passwords.threads", hashing_threads(), 1..=256),
             queue: source.number("passwords.queue", 64, 1..=100_000),
             memory_kib: source.number("passwords.memory_kib", 19_456, least..=262_144),
             iterations: source.number("passwords.iterations", 2, 1..=100),
@@ -60,6 +60,8 @@ impl PasswordSettings {
     }
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+/// All cores but one, which is left to everything else: on one that hashes, an answer may wait for the kernel's next tick.
+fn hashing_threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (cores - 1).max(1)
 }

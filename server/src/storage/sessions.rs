@@ -203,7 +203,10 @@ impl Storage {
                 .select(sessions::id)
                 .load(conn)
                 .await?;
-            let ended = end_sessions!(conn, sessions::id.eq_any(surplus), now, ended);
+            let ended = match surplus.is_empty() {
+                true => Vec::new(),
+                false => end_sessions!(conn, sessions::id.eq_any(surplus), now, ended),
+            };
             for id in &ended {
                 revoke!(conn, Revoked::Session(*id), Reason::SessionLimit, now);
             }
