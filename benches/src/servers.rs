@@ -206,10 +206,22 @@ impl Drop for Server {
 /// # Errors
 /// When there is no such process.
 pub fn cpu(process: u32) -> Result<Duration> {
+    times(process, 2)
+}
+
+/// As [`cpu`], with that of its children that have ended (cutime and cstime).
+///
+/// # Errors
+/// When there is no such process.
+pub fn cpu_with_ended(process: u32) -> Result<Duration> {
+    times(process, 4)
+}
+
+fn times(process: u32, fields_from_utime: usize) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The name before it may hold blanks.
     let (_, fields) = stat.rsplit_once(')').context("/proc/…/stat is cut off")?;
-    let times = fields.split_whitespace().skip(11).take(2);
+    let times = fields.split_whitespace().skip(11).take(fields_from_utime);
     let ticks: u64 = times.map(str::parse::<u64>).sum::<Result<_, _>>()?;
     Ok(Duration::from_micros(
         ticks * 1_000_000 / clock_ticks_per_second(),

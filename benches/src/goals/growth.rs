@@ -210,7 +210,7 @@ impl<'a> Site<'a> {
             time,
         )?;
         let server = self.server.cpu()? - before.0;
-        let database = self.database_cpu()? - before.1;
+        let database = self.database_cpu()?.saturating_sub(before.1);
         self.callers = callers;
         for caller in &mut self.callers {
             self.latencies.append(&mut caller.latencies);
@@ -222,14 +222,16 @@ impl<'a> Site<'a> {
         })
     }
 
-    /// Of PostgreSQL's processes, which live as long as the server's connections.
+    /// Of PostgreSQL's processes. One that ends meanwhile is in the time of the one that started it, which is read last.
     fn database_cpu(&self) -> Result<Duration> {
         let Some(main) = self.postgres.and_then(Postgres::pid) else {
             return Ok(Duration::ZERO);
         };
         let children = std::fs::read_to_string(format!("/proc/{main}/task/{main}/children"))?;
         let children = children.split_whitespace();
-        children.map(|process| servers::cpu(process.parse()?)).sum()
+        let running = children.filter_map(|process| servers::cpu(process.parse().ok()?).ok());
+        let ended = servers::cpu_with_ended(u32::try_from(main.as_raw())?)?;
+        Ok(running.sum::<Duration>() + ended)
     }
 }
 
