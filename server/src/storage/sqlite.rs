@@ -49,8 +49,9 @@ pub(super) enum Access {
 /// With fewer free bytes on the disk the database takes no more requests.
 const LEAST_SPACE: u64 = 1024 * 1024;
 /// `FULL` so that an answered write survives a power cut (SQLite, "PRAGMA synchronous"). The log is folded into the file every
-/// 4,000 pages, as a page that was written several times until then is folded once; after a burst it gives up what it has beyond 64 MiB. What a savepoint needs to be rolled back stays in memory:
-/// there may be no place for a temporary file.
+/// 4,000 pages, as a page that was written several times until then is folded once; after a burst it gives up what it has beyond
+/// 64 MiB. What a savepoint needs to be rolled back stays in memory: there may be no place for a temporary file. Of what it reads
+/// the one writer keeps up to 16 MiB, which nobody else's commit makes worthless.
 const WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                       PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 4000; \
                       PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; \
